@@ -1,0 +1,187 @@
+/**
+ * What the engine shows to the outside: the types of the public API. See model.ts for the implementation.
+ */
+import type { Tokenizer } from '../tokenizer/types.ts';
+
+export type KvType = 'f16' | 'f32' | 'q8_0';
+
+/** `int8`: activations quantized per 32 values, as ggml does; `f32`: exact and slow, for checks against oracles. */
+export type ActivationType = 'int8' | 'f32';
+
+/** Kernel variants, from the one that every SIMD host runs to the ones that need relaxed SIMD. */
+export type KernelVariant = 'simd' | 'dot2' | 'dot4';
+
+export interface LoadProgress {
+  /** What is being done now. */
+  stage: 'download' | 'read' | 'kernels' | 'load';
+  /** Bytes done and to do in this stage; `totalBytes` is 0 where it is unknown. */
+  bytes: number;
+  totalBytes: number;
+}
+
+export interface LoadOptions {
+  /** Worker threads; default: physical cores, within the container's quota. */
+  threads?: number;
+  /** Positions that all sequences together may hold; default: min(trained, 4096). */
+  contextSize?: number;
+  /** Tokens per prefill batch; default 512. */
+  batchSize?: number;
+  kvType?: KvType;
+  activations?: ActivationType;
+  /** Pins a kernel variant instead of taking the winner of the first-start race. */
+  variant?: KernelVariant;
+  /** Bytes of weights per WebAssembly memory; default: just under 4 GiB. */
+  segmentLimit?: number;
+  /** Set the V8 flags that relaxed SIMD needs on Node 20; default true. */
+  v8Flags?: boolean;
+  /** Collect per-op times: `model.profile()`. */
+  profile?: boolean;
+  /** On too little memory, try a smaller context, then a q8_0 cache; every attempt is reported. */
+  fallback?: boolean;
+  onFallback?: (message: string) => void;
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+/** How the next token is drawn. Defaults (in sampler.ts) are those of llama.cpp's command line. */
+export interface SamplingOptions {
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  typicalP?: number;
+  repeatPenalty?: number;
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+  /** How many of the last tokens the penalties look at; 0 is off, -1 the whole context. */
+  repeatLastN?: number;
+  seed?: number;
+  /** Added to the logits: token id -> bias. */
+  logitBias?: ReadonlyMap<number, number>;
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  maxTokens?: number;
+  /** Generation ends before any of these strings, also where one spans several tokens. */
+  stop?: readonly string[];
+  /** Go on after an end-of-generation token. */
+  ignoreEos?: boolean;
+  /** Return the log probability of each token and of this many alternatives. */
+  logprobs?: number;
+  /** When the context is full: stop with a ContextOverflowError (default) or drop the oldest half of the turn. */
+  onFull?: 'error' | 'shift';
+  /** Continue on this sequence (its prefix is reused); default: a fresh one that is freed at the end. */
+  sequence?: Sequence;
+  signal?: AbortSignal;
+}
+
+export interface TokenLogprob {
+  id: number;
+  text: string;
+  logprob: number;
+  top: { id: number; text: string; logprob: number }[];
+}
+
+/** A piece of generated text. `text` never ends inside a UTF-8 character, and may be empty in the last part. */
+export interface GenerationPart {
+  text: string;
+  ids: number[];
+  logprobs?: TokenLogprob[];
+  /** Present in the last part only. */
+  done?: GenerationResult;
+}
+
+export type StopReason = 'eos' | 'length' | 'stop' | 'context';
+
+export interface GenerationResult {
+  reason: StopReason;
+  timings: Timings;
+}
+
+export interface Timings {
+  promptTokens: number;
+  /** Prompt tokens found in the cache, not computed again. */
+  reusedTokens: number;
+  generatedTokens: number;
+  prefillMs: number;
+  timeToFirstTokenMs: number;
+  decodeMs: number;
+  prefillTokensPerSecond: number;
+  decodeTokensPerSecond: number;
+}
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant' | (string & {});
+  content: string;
+}
+
+/** One conversation's place in the KV cache. */
+export interface Sequence {
+  /** Token ids whose keys and values are in the cache. */
+  readonly tokens: readonly number[];
+  /** Forgets all; the pages go back to the pool. */
+  clear(): void;
+  dispose(): void;
+}
+
+export interface ModelInfo {
+  /** The file's name or path, as the user gave it. */
+  source: string;
+  name: string;
+  architecture: string;
+  parameters: number;
+  fileBytes: number;
+  /** llama.cpp's name of the file type, such as `Q4_1` or `Q4_K - Medium`. */
+  fileType: string;
+  layers: number;
+  embeddingLength: number;
+  vocabularySize: number;
+  trainedContext: number;
+  contextSize: number;
+  threads: number;
+  segments: number;
+  kvType: KvType;
+  activations: ActivationType;
+  variant: KernelVariant;
+  /** Weight types and their bytes in the file, largest first. */
+  weightTypes: { type: string; bytes: number; layout: string }[];
+  loadMs: number;
+  /** Bytes of WebAssembly memory: weights, KV cache, work buffers. */
+  memoryBytes: number;
+}
+
+export interface ProfileRow {
+  op: string;
+  calls: number;
+  /** Summed over workers. */
+  milliseconds: number;
+  macs: number;
+  bytes: number;
+}
+
+export interface Model extends AsyncDisposable {
+  readonly info: ModelInfo;
+  readonly tokenizer: Tokenizer;
+  /** Jinja source from the file, or the fallback; undefined for a base model. */
+  readonly chatTemplate: string | undefined;
+
+  /** Raw completion. */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): AsyncIterable<GenerationPart>;
+  /** Renders the messages with the model's template and completes the assistant's turn. */
+  chat(messages: readonly ChatMessage[], options?: GenerateOptions): AsyncIterable<GenerationPart>;
+  /** A conversation of its own on the shared weights. */
+  createSequence(): Sequence;
+  /** Logits of every position, row-major [ids.length, vocabularySize]; `onRows` streams them batch by batch. */
+  logits(
+    ids: readonly number[],
+    options?: { sequence?: Sequence; signal?: AbortSignal },
+  ): Promise<Float32Array>;
+  /** Logits batch by batch: rows of [n, vocabularySize] for positions start .. start + n - 1. */
+  logitBatches(
+    ids: readonly number[],
+    options?: { sequence?: Sequence; signal?: AbortSignal },
+  ): AsyncIterable<{ start: number; rows: Float32Array }>;
+  /** Times per op since load, when loaded with `profile`. */
+  profile(): ProfileRow[];
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,54 @@
+/** GGUF as values: see reader.ts for the format. */
+
+export type GgufScalar = number | bigint | boolean | string;
+/** Numeric arrays come as typed arrays, string arrays as string[], nested arrays as GgufValue[]. */
+export type GgufArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array
+  | string[]
+  | boolean[]
+  | GgufArray[];
+export type GgufValue = GgufScalar | GgufArray;
+
+export interface GgufTensor {
+  name: string;
+  /** GGUF tensor type id: a row of tensor-types.ts. */
+  type: number;
+  /** Dimensions as in the file: the first is the contiguous one (columns), then rows, ... */
+  shape: number[];
+  /** Index into GgufFile.sources. */
+  shard: number;
+  /** Absolute byte offset in that source. */
+  offset: number;
+  byteLength: number;
+}
+
+/** Random access to bytes: a local file, an HTTP resource, a buffer. */
+export interface ByteSource {
+  /** Path or URL, for messages. */
+  readonly name: string;
+  readonly size: number;
+  /** Exactly `length` bytes from `offset`; fails when they are not there. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface GgufFile {
+  version: number;
+  alignment: number;
+  /** In file order. 64-bit integers that fit are numbers, the others bigint. */
+  metadata: Map<string, GgufValue>;
+  tensors: GgufTensor[];
+  /** One per shard. */
+  sources: ByteSource[];
+  /** Bytes of all shards. */
+  byteLength: number;
+}
