@@ -3,7 +3,7 @@
 # Runs the given scripts, or else probe.mjs, kernels.mjs (the kernels against their golden outputs) and
 # `generate` on the tiny model, whose tokens must be the ones of this machine's own processor.
 # Emulated time says nothing about an ARM chip: this checks results, never speed.
-# Needs a built dist/. Where emulation is not to be had, it says SKIPPED and why, and passes.
+# Needs a built dist/. Where emulation is not to be had, it says SKIPPED and why: exit code 77.
 # usage: [NODE_MAJORS="22 24 26"] [QEMU_CPUS="cortex-a76"] tools/arm/check.sh [SCRIPT.mjs...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,13 +12,13 @@ export NODE_MAJORS=${NODE_MAJORS:-24}
 
 if [ "$(uname -m)" = aarch64 ] || [ "$(uname -m)" = arm64 ]; then
   echo "ARM checks: SKIPPED: this machine is ARM64 itself, its ordinary tests are the check"
-  exit 0
+  exit 77
 fi
 tools/arm/setup.sh || {
   code=$?
   [ $code = 3 ] || exit $code
   echo "ARM checks: SKIPPED: no emulation here, see the line above"
-  exit 0
+  exit 77
 }
 
 model=models/tiny-chat/tiny-chat.Q8_0.gguf
@@ -30,6 +30,7 @@ expected=
 if [ $# = 0 ]; then
   scripts=(tools/arm/probe.mjs)
   if [ -e tools/arm/kernels.mjs ]; then scripts+=(tools/arm/kernels.mjs); fi
+  [ -e dist/cli/main.js ] || { echo "ARM checks: nothing built: npm run ready"; exit 1; }
   expected=$(node "${generate[@]}" | ids)
   [[ $expected =~ ^\[[0-9] ]] || { echo "ARM checks: no tokens on this machine: $expected"; exit 1; }
 fi
