@@ -1,0 +1,98 @@
+/**
+ * Draws the next token from logits: the front of sampling/. The chain and its defaults are those of llama.cpp's
+ * command line (sampling/options.ts), so known settings give known text.
+ */
+import { UsageError } from '../errors.ts';
+import type { Candidates} from './sampling/candidates.ts';
+import { workspace } from './sampling/candidates.ts';
+import { applyChain, draw } from './sampling/chain.ts';
+import { checkFinite } from './sampling/finite.ts';
+import { type Logprobs, logprobsOf } from './sampling/logprobs.ts';
+import { type SamplerOptions, biasSteps, defaultChain, resolveSampling } from './sampling/options.ts';
+import { randomSeed, seededRandom } from './sampling/random.ts';
+
+export { SAMPLING_DEFAULTS, type SamplerOptions } from './sampling/options.ts';
+export type { Logprobs } from './sampling/logprobs.ts';
+
+export interface Sampled {
+  id: number;
+  /** In the distribution that was drawn from, after truncation and temperature; 1 when greedy. */
+  probability: number;
+}
+
+export interface Sampler {
+  /** The seed in use: repeats the draws when given as an option. */
+  readonly seed: number;
+  /** Always the likeliest token: no randomness. */
+  readonly greedy: boolean;
+  /**
+   * Draws one token. Synchronous; `logits` is only read.
+   * @param logits raw, [vocabularySize]
+   * @param history token ids of prompt and answer, oldest first: what the penalties look at
+   * @throws ModelError on NaN or infinite logits, and where biases ban every token
+   */
+  sample(logits: Float32Array, history: readonly number[]): Sampled;
+  /** Log probabilities from the raw logits: of `id`, and of the `n` likeliest tokens. */
+  logprobs(logits: Float32Array, id: number, n: number): Logprobs;
+}
+
+/**
+ * A sampler's only state is its random generator: one per generation, so that a seed repeats it.
+ * Temperature <= 0 is greedy: biases and penalties apply, then the largest logit wins (the lowest id of equals).
+ * @throws UsageError naming an option that is out of range
+ */
+export function createSampler(options: SamplerOptions, vocabularySize: number): Sampler {
+  if (!Number.isInteger(vocabularySize) || vocabularySize < 1) {
+    throw new UsageError(`the vocabulary size must be a positive integer, not ${vocabularySize}`);
+  }
+  const resolved = resolveSampling(options, vocabularySize);
+  const seed = options.seed === undefined || options.seed === -1 ? randomSeed() : options.seed;
+  const random = seededRandom(seed);
+  const greedy = resolved.temperature <= 0;
+  const chain = greedy ? biasSteps(resolved) : defaultChain(resolved);
+
+  const check = (logits: Float32Array): void => {
+    if (logits.length !== vocabularySize) {
+      throw new UsageError(`${logits.length} logits for a vocabulary of ${vocabularySize}`);
+    }
+    checkFinite(logits);
+  };
+
+  const sampleGreedy = (logits: Float32Array, history: readonly number[]): Sampled => {
+    if (chain.length === 0) return { id: argmax(logits), probability: 1 };
+    const c = loadAndApply(logits, history);
+    const best = c.best();
+    if (c.logits[best] === -Infinity) c.weigh(); // refuses: all are banned
+    return { id: c.ids[best]!, probability: 1 };
+  };
+
+  const loadAndApply = (logits: Float32Array, history: readonly number[]): Candidates => {
+    const c = workspace(vocabularySize).load(logits);
+    applyChain(c, chain, history);
+    return c;
+  };
+
+  return {
+    seed,
+    greedy,
+    sample(logits, history) {
+      check(logits);
+      if (greedy) return sampleGreedy(logits, history);
+      return draw(loadAndApply(logits, history), random.next());
+    },
+    logprobs: logprobsOf,
+  };
+}
+
+/** Index of the largest value, the first of equals. */
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  let max = values[0]!;
+  for (let i = 1; i < values.length; i++) {
+    if (values[i]! > max) {
+      max = values[i]!;
+      best = i;
+    }
+  }
+  return best;
+}

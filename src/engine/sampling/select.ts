@@ -1,0 +1,193 @@
+/** Selection without sorting the vocabulary: the k best, and the fewest candidates that reach a mass. */
+import type { Candidates } from './candidates.ts';
+
+/** a is worse than b: smaller logit, or, between equals, the later token id. */
+function worse(c: Candidates, a: number, b: number): boolean {
+  const x = c.logits[a]!;
+  const y = c.logits[b]!;
+  return x < y || (x === y && c.ids[a]! > c.ids[b]!);
+}
+
+/** Restores the heap (worst candidate at the root) of [0, size) from `at` downwards. */
+function siftWorst(c: Candidates, at: number, size: number): void {
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= size) return;
+    if (child + 1 < size && worse(c, child + 1, child)) child++;
+    if (!worse(c, child, at)) return;
+    c.swap(at, child);
+    at = child;
+  }
+}
+
+/**
+ * Keeps the k largest logits, sorted downwards. A heap of the best k so far lies in the first k entries with its
+ * worst at the root: nearly every later candidate is refused by one comparison with that root, and only about
+ * k ln(n/k) of n in random order enter the heap.
+ */
+export function keepTopK(c: Candidates, k: number): void {
+  const n = c.size;
+  if (k >= n) return;
+  const { ids, logits } = c;
+  for (let i = (k >> 1) - 1; i >= 0; i--) siftWorst(c, i, k);
+  let bar = logits[0]!;
+  for (let i = k; i < n; i++) {
+    const x = logits[i]!;
+    if (x > bar || (x === bar && ids[i]! < ids[0]!)) {
+      logits[0] = x;
+      ids[0] = ids[i]!;
+      siftWorst(c, 0, k);
+      bar = logits[0]!;
+    }
+  }
+  // Taking the worst out again and again fills the range from its end: sorted downwards.
+  for (let end = k - 1; end > 0; end--) {
+    c.swap(0, end);
+    siftWorst(c, 0, end);
+  }
+  c.size = k;
+  c.dense = false;
+}
+
+/** a comes after b: larger key, or, between equals, the later token id. */
+function after(c: Candidates, a: number, b: number): boolean {
+  const x = c.keys[a]!;
+  const y = c.keys[b]!;
+  return x > y || (x === y && c.ids[a]! > c.ids[b]!);
+}
+
+function siftLast(c: Candidates, lo: number, at: number, size: number): void {
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= size) return;
+    if (child + 1 < size && after(c, lo + child + 1, lo + child)) child++;
+    if (!after(c, lo + child, lo + at)) return;
+    c.swap(lo + at, lo + child);
+    at = child;
+  }
+}
+
+const INSERTION_LIMIT = 64;
+
+/** Sorts [lo, hi) by key upwards. Insertion for few: after top-k they are mostly in order already. */
+function sortByKey(c: Candidates, lo: number, hi: number): void {
+  if (hi - lo <= INSERTION_LIMIT) {
+    for (let i = lo + 1; i < hi; i++) {
+      for (let j = i; j > lo && after(c, j - 1, j); j--) c.swap(j - 1, j);
+    }
+    return;
+  }
+  const size = hi - lo;
+  for (let i = (size >> 1) - 1; i >= 0; i--) siftLast(c, lo, i, size);
+  for (let end = size - 1; end > 0; end--) {
+    c.swap(lo, lo + end);
+    siftLast(c, lo, 0, end);
+  }
+}
+
+const SORT_LIMIT = 256;
+const BUCKETS = 1024;
+/** Keys are differences of logits or of log probabilities: what lies further out has no mass worth a bucket. */
+const KEY_RANGE = 32;
+/** Each round looks 1024 times closer; keys that are still together then are as good as equal. */
+const ROUNDS = 3;
+const bucketMass = new Float64Array(BUCKETS);
+const bucketCount = new Int32Array(BUCKETS);
+
+/** What is kept for sure: the first `count` candidates, of weight `mass` together. */
+interface Sure {
+  count: number;
+  mass: number;
+}
+
+/**
+ * One histogram over the keys of the candidates that are not yet kept for sure: finds the bucket in which the
+ * border lies, moves the buckets before it to the front, drops those after it.
+ * @param origin key at which the first bucket begins; `width` covers all buckets
+ * @returns index of the border's bucket
+ */
+function narrow(
+  c: Candidates,
+  sure: Sure,
+  mass: number,
+  minKeep: number,
+  origin: number,
+  width: number,
+): number {
+  const { keys, weights } = c;
+  const n = c.size;
+  const scale = (BUCKETS - 1) / width;
+  const bucketOf = (key: number): number => {
+    const bucket = (key - origin) * scale;
+    return bucket < BUCKETS - 1 ? Math.max(0, bucket | 0) : BUCKETS - 1;
+  };
+  bucketMass.fill(0);
+  bucketCount.fill(0);
+  for (let i = sure.count; i < n; i++) {
+    const b = bucketOf(keys[i]!);
+    bucketMass[b] = bucketMass[b]! + weights[i]!;
+    bucketCount[b] = bucketCount[b]! + 1;
+  }
+  let border = 0;
+  for (let count = sure.count; border < BUCKETS - 1; border++) {
+    const sum = sure.mass + bucketMass[border]!;
+    count += bucketCount[border]!;
+    if (sum > mass && count >= minKeep) break;
+    sure.mass = sum;
+  }
+  let kept = sure.count;
+  for (let i = sure.count; i < n; i++) {
+    const b = bucketOf(keys[i]!);
+    if (b > border) continue;
+    if (kept !== i) c.move(i, kept);
+    if (b < border) c.swap(kept, sure.count++);
+    kept++;
+  }
+  c.size = kept;
+  return border;
+}
+
+/**
+ * Keeps the candidates of smallest `keys` until their `weights` sum to `mass`, at least `minKeep` of them.
+ * Histograms over the keys close in on where the sum crosses `mass`, and only what is left there is sorted:
+ * linear in the vocabulary, where sorting 150k candidates would cost tens of milliseconds.
+ * @param beyond the sum must exceed `mass` (typical sampling) rather than reach it (top-p)
+ */
+export function keepMass(c: Candidates, mass: number, minKeep: number, beyond: boolean): void {
+  const sure: Sure = { count: 0, mass: 0 };
+  let origin = 0;
+  let width = KEY_RANGE;
+  for (let round = 0; round < ROUNDS && c.size - sure.count > SORT_LIMIT; round++) {
+    const border = narrow(c, sure, mass, minKeep, origin, width);
+    if (border === BUCKETS - 1) break;
+    width /= BUCKETS - 1;
+    origin += border * width;
+  }
+  c.dense = false;
+  sortByKey(c, sure.count, c.size);
+  let sum = sure.mass;
+  for (let i = sure.count; i < c.size; i++) {
+    sum += c.weights[i]!;
+    if ((beyond ? sum > mass : sum >= mass) && i + 1 >= minKeep) {
+      c.size = i + 1;
+      return;
+    }
+  }
+}
+
+/** Beyond this, a heap costs more than histograms. */
+const HEAP_LIMIT = 256;
+
+/** Keeps the k largest logits in no particular order. */
+export function keepLargest(c: Candidates, k: number): void {
+  if (k >= c.size) return;
+  if (k <= HEAP_LIMIT) {
+    keepTopK(c, k);
+    return;
+  }
+  const { keys, logits, size } = c;
+  const max = logits[c.best()]!;
+  for (let i = 0; i < size; i++) keys[i] = max - logits[i]!;
+  // Any sum of weights exceeds -1: only the count decides.
+  keepMass(c, -1, k, true);
+}
