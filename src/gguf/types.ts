@@ -1,4 +1,5 @@
-/** GGUF as values: see reader.ts for the format. */
+/** GGUF as values: see shard-reader.ts for the format. */
+import type { ValueType } from './value-types.ts';
 
 export type GgufScalar = number | bigint | boolean | string;
 /** Numeric arrays come as typed arrays, string arrays as string[], nested arrays as GgufValue[]. */
@@ -46,6 +47,11 @@ export interface GgufFile {
   alignment: number;
   /** In file order. 64-bit integers that fit are numbers, the others bigint. */
   metadata: Map<string, GgufValue>;
+  /**
+   * How each value stood in the file (`u32`, `f32[]` ...), which its JavaScript value does not tell: the writer
+   * needs it to copy metadata. The reader always sets it.
+   */
+  valueTypes?: Map<string, ValueType>;
   tensors: GgufTensor[];
   /** One per shard. */
   sources: ByteSource[];
