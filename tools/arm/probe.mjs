@@ -9,16 +9,21 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
 //   (func (export "square") (param $at i32)           ;; eight i16 at $at -> four i32 sums of pairs of squares
 //     (v128.store (local.get $at)
 //       (i32x4.dot_i16x8_s (v128.load (local.get $at)) (v128.load (local.get $at))))))
-const BYTES = Uint8Array.from([
-  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00], // magic, version
-  ...[0x01, 0x05, 0x01, 0x60, 0x01, 0x7f, 0x00], // type: (i32) -> ()
-  ...[0x02, 0x10, 0x01, 0x03, 0x65, 0x6e, 0x76, 0x06, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x03, 0x01, 0x02],
-  ...[0x03, 0x02, 0x01, 0x00], // one function of type 0
-  ...[0x07, 0x0a, 0x01, 0x06, 0x73, 0x71, 0x75, 0x61, 0x72, 0x65, 0x00, 0x00], // export "square"
-  ...[0x0a, 0x19, 0x01, 0x17, 0x00, 0x20, 0x00], // code; local.get 0
-  ...[0x20, 0x00, 0xfd, 0x00, 0x04, 0x00, 0x20, 0x00, 0xfd, 0x00, 0x04, 0x00], // two v128.load
-  ...[0xfd, 0xba, 0x01, 0xfd, 0x0b, 0x04, 0x00, 0x0b], // i32x4.dot_i16x8_s, v128.store, end
-]);
+const BYTES = Buffer.from(
+  [
+    '0061736d 01000000', // magic, version
+    '01 05 01 60 01 7f 00', // type 0: (i32) -> ()
+    '02 10 01 03 656e76 06 6d656d6f7279 02 03 01 02', // import env.memory: shared, 1 to 2 pages
+    '03 02 01 00', // one function of type 0
+    '07 0a 01 06 737175617265 00 00', // export "square"
+    '0a 19 01 17 00 2000', // its code, no locals: local.get 0
+    '2000 fd000400 2000 fd000400', // local.get 0, v128.load, twice
+    'fdba01 fd0b0400 0b', // i32x4.dot_i16x8_s, v128.store, end
+  ]
+    .join('')
+    .replaceAll(' ', ''),
+  'hex',
+);
 
 if (process.send) {
   process.send(`${process.arch} ${process.version}`);
