@@ -1,0 +1,10 @@
+#!/bin/bash
+# Counts the ARM64 instructions between marks in a program's run, the same every time (with one thread).
+# The script marks what is counted: fs.writeSync(2, '@@icount prefill\n') ... fs.writeSync(2, '@@icount token\n').
+# usage: [NODE_MAJOR=24] [QEMU_CPU=cortex-a76] tools/arm/tokens.sh SCRIPT.mjs [ARGUMENT...]
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+NODE_MAJORS=${NODE_MAJOR:-24} "$here/setup.sh"
+"$here/qemu-plugin.sh"
+cache=$here/../../.cache/arm/qemu
+QEMU=$cache/qemu-aarch64 QEMU_ARGS="-plugin $cache/instructions.so" exec "$here/node-arm64" --random-seed=7 "$@"
