@@ -91,6 +91,7 @@ function isFresh(unit) {
 // --- running tools ---------------------------------------------------------------------------------
 
 const running = new Set();
+const shown = new Set(); // the same mistake fails every kernel target: once is enough
 
 /** Runs a program without a shell; its output is shown only when it fails. */
 function run(command, args) {
@@ -105,7 +106,8 @@ function run(command, args) {
       running.delete(child);
       if (code === 0) return resolve();
       const text = Buffer.concat(output).toString().trimEnd();
-      if (text) process.stderr.write(`${text}\n`);
+      if (text && !shown.has(text)) process.stderr.write(`${text}\n`);
+      shown.add(text);
       reject(new Failure(signal ? `stopped by ${signal}` : `exit code ${code}`));
     });
   });
