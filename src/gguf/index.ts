@@ -24,3 +24,28 @@ export {
 export { FILE_TYPES, fileTypeByName, fileTypeName, type FileType } from './file-types.ts';
 export type { NumericArray, NumericType, ScalarType, ValueType } from './value-types.ts';
 export { LIMITS } from './limits.ts';
+export {
+  copyMetadata,
+  f32,
+  f64,
+  i16,
+  i32,
+  i64,
+  i8,
+  typed,
+  u16,
+  u32,
+  u64,
+  u8,
+  type Typed,
+  type WritableValue,
+} from './writable.ts';
+export { memorySink, type ByteSink, type MemorySink } from './sinks.ts';
+export {
+  writeGguf,
+  type TensorData,
+  type WritableGguf,
+  type WritableTensor,
+  type WriteOptions,
+} from './writer.ts';
+export { saveGguf, type OpenSink, type SaveOptions } from './save.ts';

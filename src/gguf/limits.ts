@@ -19,5 +19,6 @@ export const LIMITS = {
   tensorNameBytes: 1024,
   dimensions: 4,
   alignment: 2 ** 20,
-  shards: 99_999,
+  /** split.count is a u16. */
+  splitCount: 65_535,
 } as const;

@@ -1,0 +1,42 @@
+/** Files as ByteSinks: written beside the target under a temporary name and renamed when whole. */
+import { open, rename, rm } from 'node:fs/promises';
+import { GgufError } from '../../errors.ts';
+import type { ByteSink } from '../../gguf/sinks.ts';
+
+/**
+ * Creates a file; what stood under `path` stays until `close()`.
+ *
+ * @throws GgufError when the directory does not exist or may not be written to
+ */
+export async function fileSink(path: string): Promise<ByteSink> {
+  const partial = `${path}.${process.pid}.partial`;
+  const handle = await open(partial, 'w').catch((error: unknown) => {
+    throw new GgufError(`${path}: cannot be written: ${(error as Error).message}`, { cause: error });
+  });
+  let state: 'open' | 'closed' | 'done' = 'open';
+  const release = async (): Promise<void> => {
+    if (state !== 'open') return;
+    state = 'closed';
+    await handle.close();
+  };
+  return {
+    name: path,
+    async write(bytes) {
+      for (let done = 0; done < bytes.length;) {
+        done += (await handle.write(bytes, done)).bytesWritten;
+      }
+    },
+    async close() {
+      // On the disk before the name appears: a crash leaves the old file or the new one, never half of one.
+      await handle.sync();
+      await release();
+      await rename(partial, path);
+      state = 'done';
+    },
+    async abort() {
+      await release();
+      // Closed already: the file is whole, but the model that it belongs to is not.
+      await rm(state === 'done' ? path : partial, { force: true });
+    },
+  };
+}
