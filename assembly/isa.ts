@@ -1,0 +1,167 @@
+/**
+ * The instruction set that kernels are written in: one source, three compile targets (asconfig.json).
+ *
+ *   VARIANT 0  simd   plain 128-bit SIMD: runs wherever WebAssembly SIMD does
+ *   VARIANT 1  dot2   relaxed SIMD, i16x8 dot of two products: pmaddubsw on x86
+ *   VARIANT 2  dot4   relaxed SIMD, i32x4 dot of four products: sdot on ARM, vpdpbusd on x86 with AVX-VNNI
+ *
+ * `if (VARIANT == ...)` is resolved at compile time; nothing of the other variants remains in a module.
+ *
+ * Constants come from memory (`memory.data`): V8 of Node 24 and later builds a v128 constant anew at every
+ * use, while a load is one instruction. They are written by every instance that shares the memory, always
+ * with the same bytes, so they must never hold state.
+ */
+
+export const SIMD = 0;
+export const DOT2 = 1;
+export const DOT4 = 2;
+
+// @ts-ignore: decorator
+@lazy export const ONES_I16: usize = memory.data<i16>([1, 1, 1, 1, 1, 1, 1, 1], 16);
+// @ts-ignore: decorator
+@lazy export const MASK_0F: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
+// @ts-ignore: decorator
+@lazy export const MASK_10: usize = memory.data<u8>([16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16], 16);
+// @ts-ignore: decorator
+@lazy export const MASK_30: usize = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], 16);
+// @ts-ignore: decorator
+@lazy export const MASK_03: usize = memory.data<u8>([3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3], 16);
+// @ts-ignore: decorator
+@lazy export const MASK_04: usize = memory.data<u8>([4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4], 16);
+// @ts-ignore: decorator
+@lazy const MASK_F16: usize = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
+
+/** 2^112: what is missing in the exponent when the bits of an f16 are shifted into an f32. */
+export const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
+
+/** a * b + c per f32 lane; fused where relaxed SIMD is. */
+// @ts-ignore: decorator
+@inline export function madd(a: v128, b: v128, c: v128): v128 {
+  if (VARIANT != SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/**
+ * Adds, for each of four rows, the products of four int8 activations with four weights of 0..127.
+ *
+ *   x    4 activations k..k+3, repeated for each row
+ *   w    [row 0: k k+1 k+2 k+3][row 1: ...][row 2: ...][row 3: ...]
+ *   acc  dot4: i32x4, one sum per row
+ *        else: i16x8, two sums per row (k, k+1 and k+2, k+3), which must not leave 16 bits at the end
+ */
+// @ts-ignore: decorator
+@inline export function dotStep(acc: v128, x: v128, w: v128): v128 {
+  if (VARIANT == DOT4) return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, acc);
+  if (VARIANT == DOT2) return i16x8.add(acc, i16x8.relaxed_dot_i8x16_i7x16_s(x, w));
+  const even = i16x8.mul(i16x8.shr_s(i16x8.shl(x, 8), 8), v128.and(w, i16x8.splat(255)));
+  const odd = i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8));
+  return i16x8.add(acc, i16x8.add(even, odd));
+}
+
+/** The row sums, i32x4, of an accumulator of dotStep. */
+// @ts-ignore: decorator
+@inline export function dotSum(acc: v128): v128 {
+  if (VARIANT == DOT4) return acc;
+  return i32x4.dot_i16x8_s(acc, v128.load(ONES_I16));
+}
+
+/** The row sums times the rows' integer scales, as laid out by scaleLanes. */
+// @ts-ignore: decorator
+@inline export function dotSumScaled(acc: v128, scales: v128): v128 {
+  if (VARIANT == DOT4) return i32x4.mul(acc, scales);
+  return i32x4.dot_i16x8_s(acc, scales);
+}
+
+// Byte positions for `scaleLanes`: each of four bytes into the low byte(s) of its row's lanes, others zero.
+// @ts-ignore: decorator
+@lazy const LANES_16: usize = memory.data<u8>([0, 255, 0, 255, 1, 255, 1, 255, 2, 255, 2, 255, 3, 255, 3, 255], 16);
+// @ts-ignore: decorator
+@lazy const LANES_16_TOP: usize = memory.data<u8>([255, 0, 255, 0, 255, 1, 255, 1, 255, 2, 255, 2, 255, 3, 255, 3], 16);
+// @ts-ignore: decorator
+@lazy const LANES_32: usize = memory.data<u8>([0, 255, 255, 255, 1, 255, 255, 255, 2, 255, 255, 255, 3, 255, 255, 255], 16);
+// @ts-ignore: decorator
+@lazy const LANES_32_TOP: usize = memory.data<u8>([255, 255, 255, 0, 255, 255, 255, 1, 255, 255, 255, 2, 255, 255, 255, 3], 16);
+
+// @ts-ignore: decorator
+@inline function swizzle(a: v128, index: v128): v128 {
+  if (VARIANT != SIMD) return i8x16.relaxed_swizzle(a, index);
+  return i8x16.swizzle(a, index);
+}
+
+/** Four unsigned bytes at the bottom of `bytes`, one per row, spread as dotSumScaled wants them. */
+// @ts-ignore: decorator
+@inline export function scaleLanes(bytes: v128): v128 {
+  return swizzle(bytes, v128.load(VARIANT == DOT4 ? LANES_32 : LANES_16));
+}
+
+/** The same for signed bytes. */
+// @ts-ignore: decorator
+@inline export function scaleLanesSigned(bytes: v128): v128 {
+  if (VARIANT == DOT4) return i32x4.shr_s(swizzle(bytes, v128.load(LANES_32_TOP)), 24);
+  return i16x8.shr_s(swizzle(bytes, v128.load(LANES_16_TOP)), 8);
+}
+
+/** Four unsigned bytes at the bottom of `bytes` as f32x4. */
+// @ts-ignore: decorator
+@inline export function bytesToF32(bytes: v128): v128 {
+  return f32x4.convert_i32x4_s(swizzle(bytes, v128.load(LANES_32)));
+}
+
+/**
+ * What dotStep starts from so that weights stored with `offset` added count without it: -offset times the
+ * sums of the activations. `pairs` is the i16 pair (sum over k = 0, 1 mod 4; sum over k = 2, 3 mod 4) that
+ * the activation block carries, splatted.
+ */
+// @ts-ignore: decorator
+@inline export function dotBias(pairs: v128, offset: i32): v128 {
+  if (VARIANT == DOT4) return i32x4.dot_i16x8_s(pairs, i16x8.splat(<i16>-offset));
+  return i16x8.mul(pairs, i16x8.splat(<i16>-offset));
+}
+
+/** Four f16 as f32x4, divided by 2^112; right for all finite values, subnormal ones too. */
+// @ts-ignore: decorator
+@inline export function f16x4Raw(address: usize): v128 {
+  return v128.and(i32x4.shl(v128.load16x4_s(address), 13), v128.load(MASK_F16));
+}
+
+/** Four finite f16 as f32x4. */
+// @ts-ignore: decorator
+@inline export function f16x4(address: usize): v128 {
+  return f32x4.mul(f16x4Raw(address), f32x4.splat(F16_SCALE_UP));
+}
+
+/** One f16 as f32: exact, Inf and NaN too. */
+// @ts-ignore: decorator
+@inline export function f16ToF32(h: u32): f32 {
+  const sign = (h & 0x8000) << 16;
+  if ((h & 0x7c00) == 0x7c00) return reinterpret<f32>(sign | 0x7f800000 | ((h & 0x3ff) << 13));
+  return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>((h & 0x7fff) << 13) * F16_SCALE_UP));
+}
+
+/** f32 to f16, rounded to nearest even; beyond the range it saturates at the largest finite f16. */
+export function f32ToF16(x: f32): u32 {
+  const bits = reinterpret<u32>(x);
+  const sign = (bits >> 16) & 0x8000;
+  let mag = bits & 0x7fffffff;
+  if (mag >= 0x477ff000) return sign | (mag > 0x7f800000 ? 0x7e00 : 0x7bff);
+  if (mag < 0x38800000) {
+    // Subnormal: adding 0.5 leaves the rounded value in the low mantissa bits.
+    return sign | (reinterpret<u32>(reinterpret<f32>(mag) + <f32>0.5) - 0x3f000000);
+  }
+  mag += 0xfff + ((mag >> 13) & 1);
+  return sign | ((mag - 0x38000000) >> 13);
+}
+
+/** Sum of four f32 lanes, always in the same order. */
+// @ts-ignore: decorator
+@inline export function sumLanes(v: v128): f32 {
+  const pair = f32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1);
+}
+
+/** Largest of four f32 lanes. */
+// @ts-ignore: decorator
+@inline export function maxLanes(v: v128): f32 {
+  const pair = f32x4.max(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return max(f32x4.extract_lane(pair, 0), f32x4.extract_lane(pair, 1));
+}

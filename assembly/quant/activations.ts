@@ -1,0 +1,85 @@
+/**
+ * Quantized activations: what the integer kernels multiply weights with. One row per token, blocks of 32.
+ *
+ *   int8 block, 48 bytes                         int16 block, 80 bytes (for formats with 8-bit signed weights)
+ *   0   32 x i8   q                              0   32 x i16  q, the same values of -127..127
+ *   32  f32       d: x = d * q                   64  f32       d
+ *   36  f32       d * sum(q)                     68  unused
+ *   40  2 x i16   sums of q, k = 0,1 and k = 2,3 mod 4, over all 32
+ *   44  2 x i16   the same over k = 0..15
+ *
+ * d is max|x| / 127 and stays f32 (ggml rounds it to f16).
+ */
+import { ONES_I16, maxLanes } from '../isa';
+
+export const X8_BYTES = 48;
+export const X8_SCALE = 32;
+export const X8_SUM = 36;
+export const X8_PAIRS = 40;
+export const X8_PAIRS_LOW = 44;
+export const X16_BYTES = 80;
+export const X16_SCALE = 64;
+
+// @ts-ignore: decorator
+@inline function absMax(x: usize): f32 {
+  const a = f32x4.max(f32x4.abs(v128.load(x)), f32x4.abs(v128.load(x, 16)));
+  const b = f32x4.max(f32x4.abs(v128.load(x, 32)), f32x4.abs(v128.load(x, 48)));
+  const c = f32x4.max(f32x4.abs(v128.load(x, 64)), f32x4.abs(v128.load(x, 80)));
+  const d = f32x4.max(f32x4.abs(v128.load(x, 96)), f32x4.abs(v128.load(x, 112)));
+  return maxLanes(f32x4.max(f32x4.max(a, b), f32x4.max(c, d)));
+}
+
+/** Eight activations at x as i16x8. */
+// @ts-ignore: decorator
+@inline function round8(x: usize, inverse: v128): v128 {
+  const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
+  const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), inverse)));
+  return i16x8.narrow_i32x4_s(low, high);
+}
+
+/** The i16 pair of sums of 16 activations, in lane 0 as two i16. */
+// @ts-ignore: decorator
+@inline function pairSums(a: v128, b: v128): v128 {
+  // [k01, k23, k01, k23] as i32x4, then both halves together.
+  const sums = i32x4.dot_i16x8_s(i16x8.add(a, b), v128.load(ONES_I16));
+  const both = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
+  return i16x8.narrow_i32x4_s(both, both);
+}
+
+/**
+ * Quantizes one row of `n` (a multiple of 32) f32 at x into int8 blocks at `to8` and int16 blocks at `to16`;
+ * either may be 0. A NaN anywhere in a block makes its scale NaN, so that it cannot pass unseen.
+ */
+export function quantizeRow(x: usize, n: i32, to8: usize, to16: usize): void {
+  const end = x + (<usize>n << 2);
+  while (x < end) {
+    const largest = absMax(x);
+    const scale = largest / 127;
+    const inverse = f32x4.splat(largest > 0 ? 127 / largest : 0);
+    const a = round8(x, inverse);
+    const b = round8(x + 32, inverse);
+    const c = round8(x + 64, inverse);
+    const d = round8(x + 96, inverse);
+    if (to8) {
+      v128.store(to8, i8x16.narrow_i16x8_s(a, b));
+      v128.store(to8, i8x16.narrow_i16x8_s(c, d), 16);
+      const low = pairSums(a, b);
+      const all = i16x8.add(low, pairSums(c, d));
+      const sum = <i32>i16x8.extract_lane_s(all, 0) + <i32>i16x8.extract_lane_s(all, 1);
+      store<f32>(to8, scale, X8_SCALE);
+      store<f32>(to8, scale * <f32>sum, X8_SUM);
+      store<i32>(to8, i32x4.extract_lane(all, 0), X8_PAIRS);
+      store<i32>(to8, i32x4.extract_lane(low, 0), X8_PAIRS_LOW);
+      to8 += X8_BYTES;
+    }
+    if (to16) {
+      v128.store(to16, a);
+      v128.store(to16, b, 16);
+      v128.store(to16, c, 32);
+      v128.store(to16, d, 48);
+      store<f32>(to16, scale, X16_SCALE);
+      to16 += X16_BYTES;
+    }
+    x += 128;
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * GEMV and GEMM for formats with 8-bit signed weights: Q8_0, IQ4_NL. The relaxed int8 dots take only 7 bits
+ * of their second operand, so these multiply in 16 bits: `i32x4.dot_i16x8_s`, exact everywhere.
+ *
+ * A step is 2 columns of 8 rows, 16 bytes, rows outermost: r0 k0, r0 k1, r1 k0 ... r7 k1; widened, its two
+ * halves are the four-row vectors. 16 steps make a block of 32 columns; f16 scales of 8 rows stand before it.
+ *
+ * Arithmetic per row and block: y += (scale_w * scale_x) * dot.
+ */
+import { F16_SCALE_UP, f16x4, f16x4Raw, madd } from '../isa';
+import { X16_BYTES, X16_SCALE } from './activations';
+
+export abstract class Block16 {
+  /** Bytes of one block of 8 rows x 32 columns. */
+  abstract get bytes(): usize;
+  /** 8 rows x 2 columns of signed bytes: step i at w = block + 16 + 16i, i < 8, or step i + 8 (`second`). */
+  abstract weights(w: usize, second: bool): v128;
+}
+
+// @ts-ignore: decorator
+@inline function low(acc: v128, x: v128, w: v128): v128 {
+  return i32x4.add(acc, i32x4.dot_i16x8_s(x, i16x8.extend_low_i8x16_s(w)));
+}
+
+// @ts-ignore: decorator
+@inline function high(acc: v128, x: v128, w: v128): v128 {
+  return i32x4.add(acc, i32x4.dot_i16x8_s(x, i16x8.extend_high_i8x16_s(w)));
+}
+
+/** y += W x for `groups` row groups at `a` and as many at `b`; see gemvBlock32. */
+// @ts-ignore: decorator
+@inline export function gemvBlock16<F extends Block16>(
+  a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32,
+): void {
+  const f = changetype<F>(0);
+  const xEnd = x + <usize>blocks * X16_BYTES;
+  const scaleUp = f32x4.splat(F16_SCALE_UP);
+  for (let g = 0; g < groups; g++) {
+    let fa0 = v128.load(ya), fa1 = v128.load(ya, 16), fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
+    for (let p = x; p < xEnd; p += X16_BYTES) {
+      let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
+      let q = p, wa = a + 16, wb = b + 16;
+      const stepsEnd = p + 32;
+      do {
+        let s = v128.load32_splat(q);
+        let w = f.weights(wa, false);
+        a0 = low(a0, s, w); a1 = high(a1, s, w);
+        w = f.weights(wb, false);
+        b0 = low(b0, s, w); b1 = high(b1, s, w);
+        s = v128.load32_splat(q, 32);
+        w = f.weights(wa, true);
+        a0 = low(a0, s, w); a1 = high(a1, s, w);
+        w = f.weights(wb, true);
+        b0 = low(b0, s, w); b1 = high(b1, s, w);
+        q += 4; wa += 16; wb += 16;
+      } while (q < stepsEnd);
+      const xScale = f32x4.mul(v128.load32_splat(p, X16_SCALE), scaleUp);
+      fa0 = madd(f32x4.convert_i32x4_s(a0), f32x4.mul(f16x4Raw(a), xScale), fa0);
+      fa1 = madd(f32x4.convert_i32x4_s(a1), f32x4.mul(f16x4Raw(a + 8), xScale), fa1);
+      fb0 = madd(f32x4.convert_i32x4_s(b0), f32x4.mul(f16x4Raw(b), xScale), fb0);
+      fb1 = madd(f32x4.convert_i32x4_s(b1), f32x4.mul(f16x4Raw(b + 8), xScale), fb1);
+      a += f.bytes;
+      b += f.bytes;
+    }
+    v128.store(ya, fa0); v128.store(ya, fa1, 16);
+    v128.store(yb, fb0); v128.store(yb, fb1, 16);
+    ya += 32;
+    yb += 32;
+  }
+}
+
+/** Unpacked: 16 steps of two i16x8 vectors, then 8 scales as f32. */
+const UNPACKED_BYTES: usize = 544;
+const UNPACK_BLOCKS = 16;
+
+// @ts-ignore: decorator
+@inline function unpack<F extends Block16>(f: F, w: usize, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b++) {
+    for (let i = 0; i < 8; i++) {
+      let bytes = f.weights(w + 16 + (i << 4), false);
+      v128.store(to, i16x8.extend_low_i8x16_s(bytes));
+      v128.store(to, i16x8.extend_high_i8x16_s(bytes), 16);
+      bytes = f.weights(w + 16 + (i << 4), true);
+      v128.store(to, i16x8.extend_low_i8x16_s(bytes), 256);
+      v128.store(to, i16x8.extend_high_i8x16_s(bytes), 272);
+      to += 32;
+    }
+    to += 256;
+    v128.store(to, f16x4(w));
+    v128.store(to, f16x4(w + 8), 16);
+    to += 32;
+    w += f.bytes;
+  }
+}
+
+/** 8 rows x 4 tokens over `blocks` unpacked blocks at u. */
+function tile4(u: usize, x0: usize, xStride: usize, y: usize, yStride: usize, blocks: i32): void {
+  let x1 = x0 + xStride, x2 = x1 + xStride, x3 = x2 + xStride;
+  const y1 = y + yStride, y2 = y1 + yStride, y3 = y2 + yStride;
+  let f00 = v128.load(y), f01 = v128.load(y, 16), f10 = v128.load(y1), f11 = v128.load(y1, 16);
+  let f20 = v128.load(y2), f21 = v128.load(y2, 16), f30 = v128.load(y3), f31 = v128.load(y3, 16);
+  const end = u + <usize>blocks * UNPACKED_BYTES;
+  while (u < end) {
+    let a00 = i32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
+    const stepsEnd = u + 512;
+    do {
+      const w0 = v128.load(u), w1 = v128.load(u, 16);
+      let s = v128.load32_splat(x0);
+      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x1);
+      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x2);
+      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x3);
+      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+    } while (u < stepsEnd);
+    const s0 = v128.load(u), s1 = v128.load(u, 16);
+    let s = v128.load32_splat(x0);
+    f00 = madd(f32x4.convert_i32x4_s(a00), f32x4.mul(s0, s), f00); f01 = madd(f32x4.convert_i32x4_s(a01), f32x4.mul(s1, s), f01);
+    s = v128.load32_splat(x1);
+    f10 = madd(f32x4.convert_i32x4_s(a10), f32x4.mul(s0, s), f10); f11 = madd(f32x4.convert_i32x4_s(a11), f32x4.mul(s1, s), f11);
+    s = v128.load32_splat(x2);
+    f20 = madd(f32x4.convert_i32x4_s(a20), f32x4.mul(s0, s), f20); f21 = madd(f32x4.convert_i32x4_s(a21), f32x4.mul(s1, s), f21);
+    s = v128.load32_splat(x3);
+    f30 = madd(f32x4.convert_i32x4_s(a30), f32x4.mul(s0, s), f30); f31 = madd(f32x4.convert_i32x4_s(a31), f32x4.mul(s1, s), f31);
+    u += 32;
+    x0 += X16_BYTES - 64; x1 += X16_BYTES - 64; x2 += X16_BYTES - 64; x3 += X16_BYTES - 64;
+  }
+  v128.store(y, f00); v128.store(y, f01, 16); v128.store(y1, f10); v128.store(y1, f11, 16);
+  v128.store(y2, f20); v128.store(y2, f21, 16); v128.store(y3, f30); v128.store(y3, f31, 16);
+}
+
+/** 8 rows x 1 token. */
+function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
+  let f0 = v128.load(y), f1 = v128.load(y, 16);
+  const end = u + <usize>blocks * UNPACKED_BYTES;
+  while (u < end) {
+    let a0 = i32x4.splat(0), a1 = a0;
+    const stepsEnd = u + 512;
+    do {
+      const s = v128.load32_splat(x);
+      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(s, v128.load(u))); a1 = i32x4.add(a1, i32x4.dot_i16x8_s(s, v128.load(u, 16)));
+      u += 32; x += 4;
+    } while (u < stepsEnd);
+    const s = v128.load32_splat(x);
+    f0 = madd(f32x4.convert_i32x4_s(a0), f32x4.mul(v128.load(u), s), f0);
+    f1 = madd(f32x4.convert_i32x4_s(a1), f32x4.mul(v128.load(u, 16), s), f1);
+    u += 32;
+    x += X16_BYTES - 64;
+  }
+  v128.store(y, f0); v128.store(y, f1, 16);
+}
+
+/** Y += X W^T for one row group; see gemmBlock32. scratch: 16 x 544 bytes. */
+// @ts-ignore: decorator
+@inline export function gemmBlock16<F extends Block16>(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  const f = changetype<F>(0);
+  for (let first = 0; first < blocks; first += UNPACK_BLOCKS) {
+    const count = min(UNPACK_BLOCKS, blocks - first);
+    unpack(f, w, scratch, count);
+    let xp = x, yp = y, t = tokens;
+    for (; t >= 4; t -= 4) {
+      tile4(scratch, xp, xStride, yp, yStride, count);
+      xp += xStride << 2; yp += yStride << 2;
+    }
+    for (; t > 0; t--) {
+      tile1(scratch, xp, yp, count);
+      xp += xStride; yp += yStride;
+    }
+    w += <usize>count * f.bytes;
+    x += <usize>count * X16_BYTES;
+  }
+}
+
+/** One row of a group as f32, bit-exact as the format defines it. scratch: 16 bytes. */
+// @ts-ignore: decorator
+@inline export function dequantizeBlock16<F extends Block16>(
+  w: usize, row: i32, to: usize, blocks: i32, scratch: usize,
+): void {
+  const f = changetype<F>(0);
+  for (let b = 0; b < blocks; b++) {
+    v128.store(scratch, f16x4(w + ((row >> 2) << 3)));
+    const scale = load<f32>(scratch + ((row & 3) << 2));
+    for (let i = 0; i < 16; i++) {
+      const step = w + 16 + ((i & 7) << 4);
+      v128.store(scratch, i < 8 ? f.weights(step, false) : f.weights(step, true));
+      store<f32>(to, scale * <f32>load<i8>(scratch + (row << 1)));
+      store<f32>(to, scale * <f32>load<i8>(scratch + (row << 1), 1), 4);
+      to += 8;
+    }
+    w += f.bytes;
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Float weights with float activations: F32, F16, BF16; and, through `exactGroup`, any quantized format
+ * dequantized on the fly (the slow, exact path for checks against oracles).
+ *
+ * Group of 8 rows, one column after another:
+ *   F32         32 bytes per column: 8 x f32
+ *   F16, BF16   16 bytes per column: 8 x 16 bits
+ *
+ * Arithmetic per row: y += x[k] * w[k], k ascending, one chain.
+ */
+import { f16ToF32, f16x4, madd } from '../isa';
+
+export abstract class FloatFormat {
+  /** Bytes of one column of 8 rows. */
+  abstract get bytes(): usize;
+  /** Rows 4v .. 4v + 3 of the column at w, f32x4. */
+  abstract column(w: usize, v: i32): v128;
+  /** One weight as f32. */
+  abstract weight(w: usize, row: i32): f32;
+}
+
+@final class F32 extends FloatFormat {
+  // @ts-ignore: decorator
+  @inline get bytes(): usize { return 32; }
+  // @ts-ignore: decorator
+  @inline column(w: usize, v: i32): v128 { return v128.load(w + (v << 4)); }
+  // @ts-ignore: decorator
+  @inline weight(w: usize, row: i32): f32 { return load<f32>(w + (row << 2)); }
+}
+
+@final class F16 extends FloatFormat {
+  // @ts-ignore: decorator
+  @inline get bytes(): usize { return 16; }
+  // @ts-ignore: decorator
+  @inline column(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
+  // @ts-ignore: decorator
+  @inline weight(w: usize, row: i32): f32 { return f16ToF32(load<u16>(w + (row << 1))); }
+}
+
+@final class BF16 extends FloatFormat {
+  // @ts-ignore: decorator
+  @inline get bytes(): usize { return 16; }
+  // @ts-ignore: decorator
+  @inline column(w: usize, v: i32): v128 { return i32x4.shl(v128.load16x4_u(w + (v << 3)), 16); }
+  // @ts-ignore: decorator
+  @inline weight(w: usize, row: i32): f32 { return reinterpret<f32>(<u32>load<u16>(w + (row << 1)) << 16); }
+}
+
+// @ts-ignore: decorator
+@inline function gemvFloat<F extends FloatFormat>(
+  a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, columns: i32,
+): void {
+  const f = changetype<F>(0);
+  const xEnd = x + (<usize>columns << 2);
+  for (let g = 0; g < groups; g++) {
+    let a0 = v128.load(ya), a1 = v128.load(ya, 16), b0 = v128.load(yb), b1 = v128.load(yb, 16);
+    for (let p = x; p < xEnd; p += 4) {
+      const s = v128.load32_splat(p);
+      a0 = madd(f.column(a, 0), s, a0); a1 = madd(f.column(a, 1), s, a1);
+      b0 = madd(f.column(b, 0), s, b0); b1 = madd(f.column(b, 1), s, b1);
+      a += f.bytes;
+      b += f.bytes;
+    }
+    v128.store(ya, a0); v128.store(ya, a1, 16); v128.store(yb, b0); v128.store(yb, b1, 16);
+    ya += 32;
+    yb += 32;
+  }
+}
+
+/** 8 rows x `tokens` tokens over `columns` columns of f32 at u. */
+function floatTiles(u: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, columns: i32): void {
+  const end = u + (<usize>columns << 5);
+  let t = tokens;
+  for (; t >= 4; t -= 4) {
+    let x0 = x, x1 = x0 + xStride, x2 = x1 + xStride, x3 = x2 + xStride;
+    const y1 = y + yStride, y2 = y1 + yStride, y3 = y2 + yStride;
+    let f00 = v128.load(y), f01 = v128.load(y, 16), f10 = v128.load(y1), f11 = v128.load(y1, 16);
+    let f20 = v128.load(y2), f21 = v128.load(y2, 16), f30 = v128.load(y3), f31 = v128.load(y3, 16);
+    for (let p = u; p < end; p += 32) {
+      const w0 = v128.load(p), w1 = v128.load(p, 16);
+      let s = v128.load32_splat(x0);
+      f00 = madd(w0, s, f00); f01 = madd(w1, s, f01);
+      s = v128.load32_splat(x1);
+      f10 = madd(w0, s, f10); f11 = madd(w1, s, f11);
+      s = v128.load32_splat(x2);
+      f20 = madd(w0, s, f20); f21 = madd(w1, s, f21);
+      s = v128.load32_splat(x3);
+      f30 = madd(w0, s, f30); f31 = madd(w1, s, f31);
+      x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+    }
+    v128.store(y, f00); v128.store(y, f01, 16); v128.store(y1, f10); v128.store(y1, f11, 16);
+    v128.store(y2, f20); v128.store(y2, f21, 16); v128.store(y3, f30); v128.store(y3, f31, 16);
+    x += xStride << 2;
+    y += yStride << 2;
+  }
+  for (; t > 0; t--) {
+    let xp = x, f0 = v128.load(y), f1 = v128.load(y, 16);
+    for (let p = u; p < end; p += 32) {
+      const s = v128.load32_splat(xp);
+      f0 = madd(v128.load(p), s, f0); f1 = madd(v128.load(p, 16), s, f1);
+      xp += 4;
+    }
+    v128.store(y, f0); v128.store(y, f1, 16);
+    x += xStride;
+    y += yStride;
+  }
+}
+
+/** Columns made f32 at a time. */
+export const FLOAT_CHUNK = 256;
+
+// @ts-ignore: decorator
+@inline function gemmFloat<F extends FloatFormat>(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, columns: i32, scratch: usize,
+): void {
+  const f = changetype<F>(0);
+  for (let first = 0; first < columns; first += FLOAT_CHUNK) {
+    const count = min(FLOAT_CHUNK, columns - first);
+    for (let p = scratch, end = scratch + (<usize>count << 5); p < end; p += 32) {
+      v128.store(p, f.column(w, 0));
+      v128.store(p, f.column(w, 1), 16);
+      w += f.bytes;
+    }
+    floatTiles(scratch, x, xStride, y, yStride, tokens, count);
+    x += <usize>count << 2;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function dequantizeFloat<F extends FloatFormat>(w: usize, row: i32, to: usize, columns: i32): void {
+  const f = changetype<F>(0);
+  for (let k = 0; k < columns; k++) {
+    store<f32>(to, f.weight(w, row));
+    w += f.bytes;
+    to += 4;
+  }
+}
+
+// @ts-ignore: decorator
+@inline function repackFloat<F extends FloatFormat>(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): void {
+  const element = changetype<F>(0).bytes >> 3;
+  for (let r: usize = 0; r < <usize>rows; r++) {
+    let s = from + r * rowBytes, p = to + r * element;
+    for (let k = 0; k < columns; k++) {
+      if (element == 4) store<u32>(p, load<u32>(s));
+      else store<u16>(p, load<u16>(s));
+      s += element;
+      p += changetype<F>(0).bytes;
+    }
+  }
+}
+
+/**
+ * Y += X W^T for one row group of any format with f32 activations: `dequantize` (a table index) makes 256
+ * columns f32 at a time. blockBytes: of 8 rows x 32 columns. scratch: 9,232 bytes.
+ */
+export function exactGroup(
+  dequantize: u32, w: usize, blockBytes: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32,
+  blocks: i32, scratch: usize,
+): void {
+  const row = scratch + (FLOAT_CHUNK << 5), spare = row + (FLOAT_CHUNK << 2);
+  for (let first = 0; first < blocks; first += 8) {
+    const count = min(8, blocks - first);
+    for (let r = 0; r < 8; r++) {
+      call_indirect<void>(dequantize, w, r, row, count, spare);
+      for (let k = 0; k < count << 5; k++) store<f32>(scratch + (k << 5) + (r << 2), load<f32>(row + (k << 2)));
+    }
+    floatTiles(scratch, x, xStride, y, yStride, tokens, count << 5);
+    w += <usize>count * blockBytes;
+    x += <usize>count << 7;
+  }
+}
+
+export function gemvF32(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, columns: i32): void {
+  gemvFloat<F32>(a, b, x, ya, yb, groups, columns);
+}
+
+export function gemmF32(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, columns: i32, scratch: usize,
+): void {
+  floatTiles(w, x, xStride, y, yStride, tokens, columns);
+}
+
+export function dequantizeF32(w: usize, row: i32, to: usize, columns: i32, scratch: usize): void {
+  dequantizeFloat<F32>(w, row, to, columns);
+}
+
+export function repackF32(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): void {
+  repackFloat<F32>(from, rowBytes, rows, to, columns);
+}
+
+export function gemvF16(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, columns: i32): void {
+  gemvFloat<F16>(a, b, x, ya, yb, groups, columns);
+}
+
+export function gemmF16(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, columns: i32, scratch: usize,
+): void {
+  gemmFloat<F16>(w, x, xStride, y, yStride, tokens, columns, scratch);
+}
+
+export function dequantizeF16(w: usize, row: i32, to: usize, columns: i32, scratch: usize): void {
+  dequantizeFloat<F16>(w, row, to, columns);
+}
+
+/** F16 and BF16 alike: 16 bits are moved as they are. */
+export function repack16(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): void {
+  repackFloat<F16>(from, rowBytes, rows, to, columns);
+}
+
+export function gemvBF16(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, columns: i32): void {
+  gemvFloat<BF16>(a, b, x, ya, yb, groups, columns);
+}
+
+export function gemmBF16(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, columns: i32, scratch: usize,
+): void {
+  gemmFloat<BF16>(w, x, xStride, y, yStride, tokens, columns, scratch);
+}
+
+export function dequantizeBF16(w: usize, row: i32, to: usize, columns: i32, scratch: usize): void {
+  dequantizeFloat<BF16>(w, row, to, columns);
+}

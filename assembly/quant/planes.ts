@@ -1,0 +1,94 @@
+/**
+ * How the bits of a weight are spread over a block of 8 rows x 32 columns. A step is 4 columns; a vector
+ * holds one step of 4 rows, one byte per weight, rows outermost:
+ *
+ *   byte  0      1      2      3      4 ...         15
+ *         r0 k0  r0 k1  r0 k2  r0 k3  r1 k0 ...     r3 k3
+ *
+ *   nibble plane, 128 bytes   vector (i, v) at 32i + 16v, i = 0..3: low nibble step i, high nibble step i + 4
+ *   2-bit plane, 64 bytes     vector (p, v) at 32p + 16v: bits 2m, 2m+1 belong to step 4p + m
+ *   1-bit plane, 32 bytes     vector v at 16v: bit i belongs to step i
+ *
+ * `i` and `v` are constants wherever speed matters, so every branch below folds away and one load serves
+ * all steps that share a vector.
+ */
+import { MASK_03, MASK_04, MASK_0F, MASK_10, MASK_30 } from '../isa';
+
+// @ts-ignore: decorator
+@inline export function nibble(plane: usize, v: i32, i: i32): v128 {
+  const pair = v128.load(plane + ((i & 3) << 5) + (v << 4));
+  // i16 lanes: the mask also drops the bits that cross from one byte to the other.
+  return v128.and(i < 4 ? pair : i16x8.shr_u(pair, 4), v128.load(MASK_0F));
+}
+
+/** Bits shifted so that bit `from` of each byte comes to bit `to`, not yet masked. */
+// @ts-ignore: decorator
+@inline function moved(bytes: v128, from: i32, to: i32): v128 {
+  return from == to ? bytes : from < to ? i16x8.shl(bytes, to - from) : i16x8.shr_u(bytes, from - to);
+}
+
+/** The 2-bit plane's bits as 0..3. */
+// @ts-ignore: decorator
+@inline export function twoBits(plane: usize, v: i32, i: i32): v128 {
+  return v128.and(moved(v128.load(plane + ((i >> 2) << 5) + (v << 4)), (i & 3) << 1, 0), v128.load(MASK_03));
+}
+
+/** The 2-bit plane's bits in place above a nibble: 0, 16, 32 or 48. */
+// @ts-ignore: decorator
+@inline export function twoHighBits(plane: usize, v: i32, i: i32): v128 {
+  return v128.and(moved(v128.load(plane + ((i >> 2) << 5) + (v << 4)), (i & 3) << 1, 4), v128.load(MASK_30));
+}
+
+/** The 1-bit plane's bit in place above a nibble: 0 or 16. */
+// @ts-ignore: decorator
+@inline export function fifthBit(plane: usize, v: i32, i: i32): v128 {
+  return v128.and(moved(v128.load(plane + (v << 4)), i, 4), v128.load(MASK_10));
+}
+
+/** The 1-bit plane's bit in place above two bits: 0 or 4. */
+// @ts-ignore: decorator
+@inline export function thirdBit(plane: usize, v: i32, i: i32): v128 {
+  return v128.and(moved(v128.load(plane + (v << 4)), i, 2), v128.load(MASK_04));
+}
+
+// Packing: one row's part of a plane, from ggml's order. A word is the four bytes of one step.
+
+/** Step i (`low`) and step i + 4 (`high`), both masked to 4 bits. */
+// @ts-ignore: decorator
+@inline export function storeNibbles(plane: usize, r: usize, i: usize, low: u32, high: u32): void {
+  store<u32>(plane + (i << 5) + (r << 2), low | (high << 4));
+}
+
+/** 16 bytes that are already low nibble column k, high nibble column k + 16. */
+// @ts-ignore: decorator
+@inline export function storeNibbleWords(plane: usize, r: usize, from: usize): void {
+  plane += r << 2;
+  store<u32>(plane, load<u32>(from));
+  store<u32>(plane, load<u32>(from, 4), 32);
+  store<u32>(plane, load<u32>(from, 8), 64);
+  store<u32>(plane, load<u32>(from, 12), 96);
+}
+
+/** The bit pairs at `shift` of 32 bytes, one per column. */
+// @ts-ignore: decorator
+@inline export function storeTwoBits(plane: usize, r: usize, from: usize, shift: u32): void {
+  for (let half: usize = 0; half < 2; half++) {
+    let word: u32 = 0;
+    for (let m: usize = 0; m < 4; m++) {
+      word |= ((load<u32>(from + (half << 4) + (m << 2)) >> shift) & 0x03030303) << <u32>(m << 1);
+    }
+    store<u32>(plane + (half << 5) + (r << 2), word);
+  }
+}
+
+/** 32 bits, bit k for column k. */
+// @ts-ignore: decorator
+@inline export function storeBits(plane: usize, r: usize, bits: u32): void {
+  let word: u32 = 0;
+  for (let i: u32 = 0; i < 8; i++) {
+    const step = (bits >> (i << 2)) & 15;
+    // Bit j of the step to bit 0 of byte j.
+    word |= ((step | (step << 7) | (step << 14) | (step << 21)) & 0x01010101) << i;
+  }
+  store<u32>(plane + (r << 2), word);
+}

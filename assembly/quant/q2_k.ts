@@ -1,0 +1,71 @@
+/**
+ * Q2_K: weight = d * sc * q - dmin * m; q of 2 bits, sc and m of 4 bits for each 16 columns. ggml super-block
+ * of 256: 16 bytes (low nibble sc, high nibble m), 64 bytes of bit pairs as in Q3_K, f16 d, f16 dmin.
+ *
+ * Group of 8 rows, one super-block, 672 bytes (8 x 84):
+ *   0    8 x f16   d
+ *   16   8 x f16   dmin
+ *   32   8 blocks of 80 bytes:
+ *          0    8 x u8   sc and m, columns 0..15
+ *          8    8 x u8   sc and m, columns 16..31
+ *          16   2-bit plane, 64 bytes (planes.ts)
+ */
+import { MASK_0F, bytesToF32, scaleLanes } from '../isa';
+import { storeTwoBits, twoBits } from './planes';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+
+@final class Q2_K extends SuperBlock {
+  // @ts-ignore: decorator
+  @inline get blockBytes(): usize { return 80; }
+  // @ts-ignore: decorator
+  @inline get offset(): i32 { return 0; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get sixteen(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get split(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanes(v128.and(v128.load32_zero(w + (half << 3) + (v << 2)), v128.load(MASK_0F))); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32, half: i32): v128 { return bytesToF32(i8x16.shr_u(v128.load32_zero(w + (half << 3) + (v << 2)), 4)); }
+  // @ts-ignore: decorator
+  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<u8>(w + (half << 3) + row) & 15; }
+  // @ts-ignore: decorator
+  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return load<u8>(w + (half << 3) + row) >> 4; }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return twoBits(w + 16, v, i); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvSuperBlock<Q2_K>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmSuperBlock<Q2_K>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeSuperBlock<Q2_K>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b += 8) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s, 80));
+      store<u16>(to + 16 + (r << 1), load<u16>(s, 82));
+      for (let block: usize = 0; block < 8; block++) {
+        const w = to + 32 + block * 80;
+        store<u8>(w + r, load<u8>(s + (block << 1)));
+        store<u8>(w + 8 + r, load<u8>(s + (block << 1), 1));
+        storeTwoBits(w + 16, r, s + 16 + ((block >> 2) << 5), <u32>(block & 3) << 1);
+      }
+    }
+    from += 84;
+    to += 672;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Q3_K: weight = d * (sc - 32) * (q - 4); q of 3 bits, sc of 6 bits for each 16 columns. ggml super-block of
+ * 256: 32 bytes of third bits (byte l, bit c: column 32c + l), 64 bytes of bit pairs (of each 128 columns, run
+ * c of 32 takes pair c of bytes l), 12 bytes of packed sc, f16 d.
+ *
+ * Group of 8 rows, one super-block, 912 bytes (1.036 x 8 x 110: sc gets a byte):
+ *   0    8 x f16   d
+ *   16   8 blocks of 112 bytes:
+ *          0    8 x i8   sc - 32, columns 0..15
+ *          8    8 x i8   sc - 32, columns 16..31
+ *          16   1-bit plane, 32 bytes (planes.ts)
+ *          48   2-bit plane, 64 bytes
+ */
+import { scaleLanesSigned } from '../isa';
+import { scale3 } from './k-scales';
+import { storeTwoBits, thirdBit, twoBits } from './planes';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+
+@final class Q3_K extends SuperBlock {
+  // @ts-ignore: decorator
+  @inline get blockBytes(): usize { return 112; }
+  // @ts-ignore: decorator
+  @inline get offset(): i32 { return 4; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get sixteen(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get split(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanesSigned(v128.load32_zero(w + (half << 3) + (v << 2))); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32, half: i32): v128 { return f32x4.splat(0); }
+  // @ts-ignore: decorator
+  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
+  // @ts-ignore: decorator
+  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(twoBits(w + 48, v, i), thirdBit(w + 16, v, i)); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvSuperBlock<Q3_K>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmSuperBlock<Q3_K>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeSuperBlock<Q3_K>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b += 8) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s, 108));
+      for (let block: usize = 0; block < 8; block++) {
+        const w = to + 16 + block * 112;
+        store<u8>(w + r, scale3(s + 96, block << 1));
+        store<u8>(w + 8 + r, scale3(s + 96, (block << 1) + 1));
+        storeTwoBits(w + 48, r, s + 32 + ((block >> 2) << 5), <u32>(block & 3) << 1);
+        let bits: u32 = 0;
+        for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(s + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
+        store<u32>(w + 16 + (r << 2), bits);
+      }
+    }
+    from += 110;
+    to += 912;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Q4_0: weight = d * (q - 8), q of 4 bits. ggml block of 32: f16 d, 16 bytes (low nibble k, high k + 16).
+ *
+ * Group of 8 rows, one block of 32 columns, 144 bytes (8 x 18: not a byte more than the file):
+ *   0    8 x f16   d
+ *   16   nibble plane, 128 bytes (planes.ts): ggml's own nibble order, rows interleaved by 4 bytes
+ */
+import { F16_SCALE_UP, f16x4Raw } from '../isa';
+import { nibble, storeNibbleWords } from './planes';
+import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
+
+@final class Q4_0 extends Block32 {
+  // @ts-ignore: decorator
+  @inline get bytes(): usize { return 144; }
+  // @ts-ignore: decorator
+  @inline get offset(): i32 { return 8; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get scaleUp(): f32 { return F16_SCALE_UP; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32): v128 { return f16x4Raw(w + (v << 3)); }
+  // @ts-ignore: decorator
+  @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return nibble(w + 16, v, i); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvBlock32<Q4_0>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmBlock32<Q4_0>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeBlock32<Q4_0>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s));
+      storeNibbleWords(to + 16, r, s + 2);
+    }
+    from += 18;
+    to += 144;
+  }
+}

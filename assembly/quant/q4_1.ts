@@ -1,0 +1,58 @@
+/**
+ * Q4_1: weight = d * q + m, q of 4 bits. ggml block of 32: f16 d, f16 m, 16 bytes (low nibble k, high k + 16).
+ *
+ * Group of 8 rows, one block of 32 columns, 160 bytes (8 x 20):
+ *   0    8 x f16   d
+ *   16   8 x f16   m
+ *   32   nibble plane, 128 bytes (planes.ts)
+ */
+import { F16_SCALE_UP, f16x4Raw } from '../isa';
+import { nibble, storeNibbleWords } from './planes';
+import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
+
+@final class Q4_1 extends Block32 {
+  // @ts-ignore: decorator
+  @inline get bytes(): usize { return 160; }
+  // @ts-ignore: decorator
+  @inline get offset(): i32 { return 0; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get scaleUp(): f32 { return F16_SCALE_UP; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32): v128 { return f16x4Raw(w + (v << 3)); }
+  // @ts-ignore: decorator
+  @inline storedMinimum(w: usize, v: i32): v128 { return f16x4Raw(w + 16 + (v << 3)); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32): v128 { return this.storedMinimum(w, v); }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return nibble(w + 32, v, i); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvBlock32<Q4_1>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmBlock32<Q4_1>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeBlock32<Q4_1>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s));
+      store<u16>(to + 16 + (r << 1), load<u16>(s, 2));
+      storeNibbleWords(to + 32, r, s + 4);
+    }
+    from += 20;
+    to += 160;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Q4_K: weight = d * sc * q - dmin * m; q of 4 bits, sc and m of 6 bits for each 32 columns. ggml super-block
+ * of 256: f16 d, f16 dmin, 12 bytes of packed sc and m, 128 bytes (byte l of 32-byte run c: low nibble column
+ * 64c + l, high nibble 64c + 32 + l).
+ *
+ * Group of 8 rows, one super-block, 1184 bytes (1.028 x 8 x 144: sc and m get a byte each):
+ *   0    8 x f16   d
+ *   16   8 x f16   dmin
+ *   32   8 blocks of 144 bytes:
+ *          0    8 x u8   sc
+ *          8    8 x u8   m
+ *          16   nibble plane, 128 bytes (planes.ts)
+ */
+import { bytesToF32, scaleLanes } from '../isa';
+import { minimum6, scale6 } from './k-scales';
+import { nibble, storeNibbles } from './planes';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+
+@final class Q4_K extends SuperBlock {
+  // @ts-ignore: decorator
+  @inline get blockBytes(): usize { return 144; }
+  // @ts-ignore: decorator
+  @inline get offset(): i32 { return 0; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get sixteen(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get split(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanes(v128.load32_zero(w + (v << 2))); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32, half: i32): v128 { return bytesToF32(v128.load32_zero(w + 8 + (v << 2))); }
+  // @ts-ignore: decorator
+  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<u8>(w + row); }
+  // @ts-ignore: decorator
+  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return load<u8>(w + 8 + row); }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return nibble(w + 16, v, i); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvSuperBlock<Q4_K>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmSuperBlock<Q4_K>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeSuperBlock<Q4_K>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b += 8) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s));
+      store<u16>(to + 16 + (r << 1), load<u16>(s, 2));
+      for (let block: usize = 0; block < 8; block++) {
+        const w = to + 32 + block * 144;
+        store<u8>(w + r, scale6(s + 4, block));
+        store<u8>(w + 8 + r, minimum6(s + 4, block));
+        const q = s + 16 + ((block >> 1) << 5);
+        const shift = <u32>(block & 1) << 2;
+        for (let i: usize = 0; i < 4; i++) {
+          const low = load<u32>(q + (i << 2)) >> shift, high = load<u32>(q + (i << 2), 16) >> shift;
+          storeNibbles(w + 16, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
+        }
+      }
+    }
+    from += 144;
+    to += 1184;
+  }
+}

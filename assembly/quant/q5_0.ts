@@ -1,0 +1,59 @@
+/**
+ * Q5_0: weight = d * (q - 16), q of 5 bits. ggml block of 32: f16 d, u32 of fifth bits (bit k), 16 bytes of
+ * nibbles (low k, high k + 16).
+ *
+ * Group of 8 rows, one block of 32 columns, 176 bytes (8 x 22):
+ *   0    8 x f16   d
+ *   16   1-bit plane, 32 bytes (planes.ts): the fifth bits
+ *   48   nibble plane, 128 bytes
+ */
+import { F16_SCALE_UP, f16x4Raw } from '../isa';
+import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
+import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
+
+@final class Q5_0 extends Block32 {
+  // @ts-ignore: decorator
+  @inline get bytes(): usize { return 176; }
+  // @ts-ignore: decorator
+  @inline get offset(): i32 { return 16; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get scaleUp(): f32 { return F16_SCALE_UP; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32): v128 { return f16x4Raw(w + (v << 3)); }
+  // @ts-ignore: decorator
+  @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 48, v, i), fifthBit(w + 16, v, i)); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvBlock32<Q5_0>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmBlock32<Q5_0>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeBlock32<Q5_0>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s));
+      storeBits(to + 16, r, load<u32>(s, 2));
+      storeNibbleWords(to + 48, r, s + 6);
+    }
+    from += 22;
+    to += 176;
+  }
+}

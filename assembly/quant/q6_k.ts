@@ -1,0 +1,79 @@
+/**
+ * Q6_K: weight = d * sc * (q - 32); q of 6 bits, sc of 8 signed bits for each 16 columns. ggml super-block of
+ * 256: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 x i8 sc, f16 d. Of each 128 columns, run c of
+ * 32 takes nibble c >> 1 of bytes 32 (c & 1) + l and bit pair c of bytes l.
+ *
+ * Group of 8 rows, one super-block, 1680 bytes (8 x 210):
+ *   0    8 x f16   d
+ *   16   8 blocks of 208 bytes:
+ *          0    8 x i8   sc, columns 0..15
+ *          8    8 x i8   sc, columns 16..31
+ *          16   2-bit plane, 64 bytes (planes.ts)
+ *          80   nibble plane, 128 bytes
+ */
+import { scaleLanesSigned } from '../isa';
+import { nibble, storeNibbles, storeTwoBits, twoHighBits } from './planes';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+
+@final class Q6_K extends SuperBlock {
+  // @ts-ignore: decorator
+  @inline get blockBytes(): usize { return 208; }
+  // @ts-ignore: decorator
+  @inline get offset(): i32 { return 32; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get sixteen(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get split(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanesSigned(v128.load32_zero(w + (half << 3) + (v << 2))); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32, half: i32): v128 { return f32x4.splat(0); }
+  // @ts-ignore: decorator
+  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
+  // @ts-ignore: decorator
+  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 80, v, i), twoHighBits(w + 16, v, i)); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvSuperBlock<Q6_K>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmSuperBlock<Q6_K>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeSuperBlock<Q6_K>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b += 8) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s, 208));
+      for (let block: usize = 0; block < 8; block++) {
+        const w = to + 16 + block * 208;
+        store<u8>(w + r, load<u8>(s + 192 + (block << 1)));
+        store<u8>(w + 8 + r, load<u8>(s + 193 + (block << 1)));
+        const run = block & 3;
+        const nibbles = s + ((block >> 2) << 6) + ((run & 1) << 5);
+        const pairs = s + 128 + ((block >> 2) << 5);
+        const shift = <u32>(run >> 1) << 2;
+        for (let i: usize = 0; i < 4; i++) {
+          const low = load<u32>(nibbles + (i << 2)) >> shift, high = load<u32>(nibbles + (i << 2), 16) >> shift;
+          storeNibbles(w + 80, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
+        }
+        storeTwoBits(w + 16, r, pairs, <u32>run << 1);
+      }
+    }
+    from += 210;
+    to += 1680;
+  }
+}

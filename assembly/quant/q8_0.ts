@@ -1,0 +1,42 @@
+/**
+ * Q8_0: weight = d * q, q of 8 signed bits. ggml block of 32: f16 d, 32 x i8.
+ *
+ * Group of 8 rows, one block of 32 columns, 272 bytes (8 x 34):
+ *   0    8 x f16   d
+ *   16   16 steps of 16 bytes: 8 rows x 2 columns (block16.ts)
+ */
+import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16 } from './block16';
+
+@final class Q8_0 extends Block16 {
+  // @ts-ignore: decorator
+  @inline get bytes(): usize { return 272; }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, second: bool): v128 { return v128.load(second ? w + 128 : w); }
+}
+
+export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
+  gemvBlock16<Q8_0>(a, b, x, ya, yb, groups, blocks);
+}
+
+export function gemm(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  gemmBlock16<Q8_0>(w, x, xStride, y, yStride, tokens, blocks, scratch);
+}
+
+export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: usize): void {
+  dequantizeBlock16<Q8_0>(w, row, to, blocks, scratch);
+}
+
+/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const s = from + r * rowBytes;
+      store<u16>(to + (r << 1), load<u16>(s));
+      for (let i: usize = 0; i < 16; i++) store<u16>(to + 16 + (i << 4) + (r << 1), load<u16>(s + 2 + (i << 1)));
+    }
+    from += 34;
+    to += 272;
+  }
+}
