@@ -44,7 +44,7 @@ static int class_of(uint32_t word) {
   return TOTAL; // of no class of its own
 }
 
-static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
+static void at_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
   uint64_t counts[CLASSES] = {0};
   size_t length = qemu_plugin_tb_n_insns(block);
   for (size_t i = 0; i < length; i++) {
@@ -61,7 +61,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *block) {
   }
 }
 
-static void on_syscall(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t file, uint64_t address,
+static void at_syscall(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t file, uint64_t address,
                        uint64_t length, uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
   static const char prefix[] = "@@icount ";
   const size_t skip = sizeof prefix - 1;
@@ -73,13 +73,13 @@ static void on_syscall(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint6
   print_counts(tag);
 }
 
-static void on_exit(qemu_plugin_id_t id, void *data) { print_counts("exit"); }
+static void at_exit(qemu_plugin_id_t id, void *data) { print_counts("exit"); }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
   struct qemu_plugin_scoreboard *board = qemu_plugin_scoreboard_new(CLASSES * sizeof(uint64_t));
   for (int i = 0; i < CLASSES; i++) counters[i] = (qemu_plugin_u64){board, i * sizeof(uint64_t)};
-  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
-  qemu_plugin_register_vcpu_syscall_cb(id, on_syscall);
-  qemu_plugin_register_atexit_cb(id, on_exit, NULL);
+  qemu_plugin_register_vcpu_tb_trans_cb(id, at_translate);
+  qemu_plugin_register_vcpu_syscall_cb(id, at_syscall);
+  qemu_plugin_register_atexit_cb(id, at_exit, NULL);
   return 0;
 }
