@@ -1,0 +1,28 @@
+/** The last resort: the tiny model inside the package, so that the first start always answers something. */
+import { stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { DEFAULT_MODEL } from './list.ts';
+import type { ResolvedModel } from './types.ts';
+
+// The same relative path from src/models and from dist/models.
+const FILE = new URL('../../models/tiny-chat/tiny-chat.Q8_0.gguf', import.meta.url);
+
+/** The embedded model; undefined in an installation that left it out. */
+export async function embeddedModel(): Promise<ResolvedModel | undefined> {
+  const path = fileURLToPath(FILE);
+  const bytes = await stat(path).then(
+    (status) => status.size,
+    () => undefined,
+  );
+  if (bytes === undefined) return undefined;
+  return { paths: [path], name: 'tiny-chat', quantization: 'Q8_0', source: 'embedded', bytes };
+}
+
+/** What the user is told: what happened, what this model is, how to get the real one. */
+export function embeddedNotice(reason: string): string[] {
+  return [
+    `could not get ${DEFAULT_MODEL}: ${reason}`,
+    'using the tiny model inside the package instead: a toy of 2 million parameters that tells little stories',
+    `for a real model: nibble pull ${DEFAULT_MODEL} when the network is there, or give the path of a GGUF file`,
+  ];
+}
