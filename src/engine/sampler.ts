@@ -3,7 +3,7 @@
  * command line (sampling/options.ts), so known settings give known text.
  */
 import { UsageError } from '../errors.ts';
-import type { Candidates} from './sampling/candidates.ts';
+import type { Candidates } from './sampling/candidates.ts';
 import { workspace } from './sampling/candidates.ts';
 import { applyChain, draw } from './sampling/chain.ts';
 import { checkFinite } from './sampling/finite.ts';
