@@ -1,5 +1,6 @@
 #!/bin/bash
-# Counts the ARM64 instructions between marks in a program's run, the same every time (with one thread).
+# Counts the ARM64 instructions between marks in a program's run. With one thread the count repeats exactly;
+# another folder moves it by under 1 %, as V8's own work around the kernels differs.
 # The script marks what is counted: fs.writeSync(2, '@@icount prefill\n') ... fs.writeSync(2, '@@icount token\n').
 # usage: [NODE_MAJOR=24] [QEMU_CPU=cortex-a76] tools/arm/tokens.sh SCRIPT.mjs [ARGUMENT...]
 set -euo pipefail
