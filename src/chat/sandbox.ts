@@ -14,9 +14,11 @@
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja';
 
 export const TEMPLATE_LIMITS = {
-  sourceChars: 1 << 20,
+  sourceChars: 1 << 19,
+  /** Spaces and line breaks in a row, in the source: the library's lexer takes quadratic time over them. */
+  blanks: 1000,
   steps: 5_000_000,
-  milliseconds: 5_000,
+  milliseconds: 2_000,
   /** Of one string. */
   stringChars: 1 << 25,
   /** Of one list. */
@@ -88,6 +90,9 @@ function range(...args: number[]): number[] {
 /** @throws whatever the library throws on a syntax error; TemplateLimit on an overlong source */
 export function parseTemplate(source: string): Node {
   if (source.length > TEMPLATE_LIMITS.sourceChars) throw new TemplateLimit('its source is too long');
+  for (const [run] of source.matchAll(/\s+/g)) {
+    if (run.length > TEMPLATE_LIMITS.blanks) throw new TemplateLimit('it has too many blanks in a row');
+  }
   // As transformers and llama.cpp set up Jinja for chat templates.
   return parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true })) as Node;
 }
