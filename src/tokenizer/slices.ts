@@ -5,9 +5,9 @@
 export type Sliced<T> = Generator<undefined, T, undefined>;
 
 /** Steps between two yields: well below a millisecond of work each. */
-export const STEPS_PER_YIELD = 1024;
+export const STEPS_PER_YIELD = 512;
 
-const SLICE_MS = 6;
+const SLICE_MS = 4;
 
 /** Runs to the end without a pause. */
 export function runAtOnce<T>(work: Sliced<T>): T {

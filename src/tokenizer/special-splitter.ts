@@ -1,3 +1,4 @@
+import { encodeUtf8 } from './utf8.ts';
 import { STRIP_LEFT, STRIP_RIGHT } from './vocabulary.ts';
 
 /** A token to look for in text. */
@@ -9,84 +10,109 @@ export interface SpecialToken {
 
 interface Node {
   readonly children: Map<number, Node>;
-  /** Index into the tokens, or -1. */
-  token: number;
+  /** Rank of the token that ends here, or -1. */
+  rank: number;
 }
 
-/** Bytes that C's isspace accepts. */
+/** Characters that C's isspace accepts. */
 const SPACES = new Set([0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d]);
 
 /**
  * Cuts a text at its special tokens. As in llama.cpp, a longer token is found before a shorter one wherever both
- * occur, not the leftmost first; for one token, the leftmost. A trie finds all occurrences in one pass, so a
+ * occur, not the leftmost first; for one token, the leftmost. A trie finds where tokens start in one pass, so a
  * vocabulary with thousands of special tokens costs no more than one with two.
  */
 export class SpecialSplitter {
+  /** By rank: the longest first. */
   readonly #tokens: readonly SpecialToken[];
-  readonly #root: Node = { children: new Map(), token: -1 };
+  readonly #root: Node = { children: new Map(), rank: -1 };
 
   constructor(tokens: readonly SpecialToken[]) {
-    this.#tokens = [...tokens].sort((a, b) => byteLength(b.text) - byteLength(a.text) || a.id - b.id);
-    this.#tokens.forEach(({ text }, index) => {
+    this.#tokens = tokens
+      .map((token) => ({ token, length: encodeUtf8(token.text).length }))
+      .sort((a, b) => b.length - a.length || a.token.id - b.token.id)
+      .map(({ token }) => token);
+    this.#tokens.forEach(({ text }, rank) => {
       let node = this.#root;
       for (let i = 0; i < text.length; i++) {
         const unit = text.charCodeAt(i);
         let child = node.children.get(unit);
-        if (child === undefined) node.children.set(unit, (child = { children: new Map(), token: -1 }));
+        if (child === undefined) node.children.set(unit, (child = { children: new Map(), rank: -1 }));
         node = child;
       }
-      node.token = index;
+      node.rank = rank;
     });
   }
 
   /** The parts of `text` in order: strings between special tokens, and token ids. */
   split(text: string): (string | number)[] {
     if (text === '') return [];
-    const found = this.#occurrences(text);
-    if (found.length === 0) return [text];
-    found.sort((a, b) => a.token - b.token || a.start - b.start);
+    const startsByRank = this.#findStarts(text);
+    if (startsByRank.length === 0) return [text];
 
-    // 1: part of a token, or white space that a token swallowed.
+    /** 1: part of a token, or white space that a token swallowed. */
     const taken = new Uint8Array(text.length);
-    const chosen: { start: number; end: number; id: number }[] = [];
-    for (const { token, start } of found) {
-      const { text: name, id, types } = this.#tokens[token]!;
-      const end = start + name.length;
-      // Tokens taken before are at least as long, so an overlap shows at one of the two ends.
-      if (taken[start] || taken[end - 1]) continue;
-      taken.fill(1, start, end);
-      chosen.push({ start, end, id });
-      if (types & STRIP_LEFT) {
-        for (let i = start - 1; i >= 0 && !taken[i] && SPACES.has(text.charCodeAt(i)); i--) taken[i] = 1;
-      }
-      if (types & STRIP_RIGHT) {
-        for (let i = end; i < text.length && !taken[i] && SPACES.has(text.charCodeAt(i)); i++) taken[i] = 1;
+    const chosen: Chosen[] = [];
+    for (let rank = 0; rank < startsByRank.length; rank++) {
+      const { text: name, id, types } = this.#tokens[rank]!;
+      for (const start of startsByRank[rank]?.sort((a, b) => a - b) ?? []) {
+        const end = start + name.length;
+        // Tokens taken before are at least as long, so an overlap shows at one of the two ends.
+        if (taken[start]) continue;
+        if (taken[end - 1]) {
+          const shorter = this.#longestAt(text, start, rank);
+          if (shorter >= 0) (startsByRank[shorter] ??= []).push(start);
+          continue;
+        }
+        taken.fill(1, start, end);
+        chosen.push({ start, end, id });
+        if (types & STRIP_LEFT) takeSpaces(text, taken, start - 1, -1);
+        if (types & STRIP_RIGHT) takeSpaces(text, taken, end, 1);
       }
     }
-    chosen.sort((a, b) => a.start - b.start);
     return assemble(text, taken, chosen);
   }
 
-  #occurrences(text: string): { token: number; start: number }[] {
-    const found: { token: number; start: number }[] = [];
+  /** For each rank, where that token stands and no longer one does. Empty if there is none at all. */
+  #findStarts(text: string): number[][] {
+    const starts: number[][] = [];
     const first = this.#root.children;
-    if (first.size === 0) return found;
+    if (first.size === 0) return starts;
     for (let start = 0; start < text.length; start++) {
-      let node = first.get(text.charCodeAt(start));
-      for (let i = start + 1; node !== undefined; i++) {
-        if (node.token >= 0) found.push({ token: node.token, start });
-        node = i < text.length ? node.children.get(text.charCodeAt(i)) : undefined;
-      }
+      if (!first.has(text.charCodeAt(start))) continue;
+      const rank = this.#longestAt(text, start, -1);
+      if (rank >= 0) (starts[rank] ??= []).push(start);
     }
-    return found;
+    return starts;
+  }
+
+  /** The rank of the longest token at `start` that ranks after `above`, or -1. */
+  #longestAt(text: string, start: number, above: number): number {
+    let best = -1;
+    let node: Node | undefined = this.#root;
+    for (let i = start; node !== undefined; i++) {
+      if (node.rank > above) best = node.rank;
+      node = i < text.length ? node.children.get(text.charCodeAt(i)) : undefined;
+    }
+    return best;
   }
 }
 
-function assemble(
-  text: string,
-  taken: Uint8Array,
-  chosen: readonly { start: number; end: number; id: number }[],
-): (string | number)[] {
+interface Chosen {
+  start: number;
+  end: number;
+  id: number;
+}
+
+function takeSpaces(text: string, taken: Uint8Array, from: number, step: 1 | -1): void {
+  for (let i = from; i >= 0 && i < text.length; i += step) {
+    if (taken[i] || !SPACES.has(text.charCodeAt(i))) return;
+    taken[i] = 1;
+  }
+}
+
+/** What is left between tokens, without the white space that they swallowed. */
+function assemble(text: string, taken: Uint8Array, chosen: Chosen[]): (string | number)[] {
   const parts: (string | number)[] = [];
   let at = 0;
   const addText = (to: number) => {
@@ -96,15 +122,11 @@ function assemble(
     while (end > from && taken[end - 1]) end--;
     if (from < end) parts.push(text.slice(from, end));
   };
-  for (const { start, end, id } of chosen) {
+  for (const { start, end, id } of chosen.sort((a, b) => a.start - b.start)) {
     addText(start);
     parts.push(id);
     at = end;
   }
   addText(text.length);
   return parts;
-}
-
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
 }

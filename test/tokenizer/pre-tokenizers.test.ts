@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { findPreTokenizer, PRE_TOKENIZER_NAMES, splitWords } from '../../src/tokenizer/pre-tokenizers.ts';
+
+function split(name: string, text: string): string[] {
+  const words: string[] = [];
+  splitWords(text, findPreTokenizer(name).steps, (word) => words.push(word));
+  return words;
+}
+
+describe('words', () => {
+  test.each([
+    ['gpt-2', "I'll pay 1234 $$ now", ['I', "'ll", ' pay', ' 1234', ' $$', ' now']],
+    ['gpt-2', "DON'T", ['DON', "'", 'T']],
+    ['gpt-2', 'a  b\n\n', ['a', ' ', ' b', '\n\n']],
+    ['default', 'a+b, 12345', ['a', '+', 'b', ',', ' ', '123', '45']],
+    ['smollm', 'in 1984', ['in', ' ', '1', '9', '8', '4']],
+    ['smollm', 'a  7', ['a', '  ', '7']],
+    ['llama-bpe', "DON'T 12345", ['DON', "'T", ' ', '123', '45']],
+    ['llama-bpe', '(hello)!!\n\nx', ['(hello', ')!!\n\n', 'x']],
+    ['llama-bpe', ' \n \n  x', [' \n \n', ' ', ' x']],
+    ['qwen2', "it's 12", ['it', "'s", ' ', '1', '2']],
+    ['tekken', 'camelCase HTTPServer', ['camel', 'Case', ' HTTPServer']],
+    ['tekken', 'a/b//\n1', ['a', '/b', '//\n', '1']],
+    ['gpt-4o', "It'S 1234", ["It'S", ' ', '123', '4']],
+    ['qwen35', 'नमस्ते 1', ['नमस्ते', ' ', '1']],
+    ['falcon', 'x`y 1234', ['x', '`', 'y', ' ', '123', '4']],
+    ['deepseek-llm', 'ab 你好，12\n', ['ab', ' ', '你好', '，', '12', '\n']],
+    ['deepseek-coder', 'ab, 12\n', ['ab', ',', ' ', '1', '2', '\n']],
+    ['deepseek-v3', 'x.foo 1234 日本', ['x', '.foo', ' ', '123', '4', ' ', '日本']],
+  ])('%s: %j', (name, text, words) => {
+    expect(split(name, text)).toEqual(words);
+  });
+
+  test('U+0085 is white space and U+FEFF is not, unlike in \\s', () => {
+    expect(split('llama-bpe', '\u0085\u0085x')).toEqual(['\u0085', '\u0085x']);
+    expect(split('gpt-2', '!\ufeff!')).toEqual(['!\ufeff!']);
+  });
+});
+
+/** One name for each way of cutting: many are aliases. */
+const DISTINCT = [
+  ...new Map(PRE_TOKENIZER_NAMES.map((name) => [findPreTokenizer(name).steps.join(), name])).values(),
+];
+
+describe.each(DISTINCT)('%s', (name) => {
+  test('loses nothing', () => {
+    const text = 'Hello, wörld! 你好 ١٢٣ \r\n\t x²+y² 👨‍👩‍👧 \u3000 end  ';
+    expect(split(name, text).join('')).toBe(text);
+  });
+
+  // Exponential or quadratic expressions would not come back from these in the time a test has.
+  test.each([' ', '\n \t', 'a', 'A', 'Aa', "'", '1', '!', '/', '\u0301', '你', '你A', ' \n', '😀', 'é1'])(
+    'is done with 50,000 characters of %j',
+    (unit) => {
+      const text = unit.repeat(50_000 / unit.length);
+      expect(split(name, `${text}.`).join('')).toBe(`${text}.`);
+      expect(split(name, `x${text}`).join('')).toBe(`x${text}`);
+    },
+  );
+});
+
+test('an unknown name is an error that lists the known ones', () => {
+  expect(() => findPreTokenizer('qwen9')).toThrow(/tokenizer\.ggml\.pre.*"qwen9".*llama-bpe.*tekken/);
+  expect(() => findPreTokenizer('__proto__')).toThrow('unknown pre-tokenizer');
+});
