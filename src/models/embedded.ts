@@ -18,11 +18,11 @@ export async function embeddedModel(): Promise<ResolvedModel | undefined> {
   return { paths: [path], name: 'tiny-chat', quantization: 'Q8_0', source: 'embedded', bytes };
 }
 
-/** What the user is told: what happened, what this model is, how to get the real one. */
+/** What the user is told: what happened (the error's text), what this model is, how to get the real one. */
 export function embeddedNotice(reason: string): string[] {
   return [
-    `could not get ${DEFAULT_MODEL}: ${reason}`,
+    reason,
     'using the tiny model inside the package instead: a toy of 2 million parameters that tells little stories',
-    `for a real model: nibble pull ${DEFAULT_MODEL} when the network is there, or give the path of a GGUF file`,
+    `for a real model run: nibble pull ${DEFAULT_MODEL} (with network), or give the path of a GGUF file`,
   ];
 }

@@ -156,8 +156,10 @@ const CONNECT_CODES = new Set([
 
 function isConnectFailure(error: unknown): boolean {
   const code = codeOf(error);
+  // What fetch itself refuses (forbidden ports, redirects without end) has no code.
+  if (code === undefined) return error instanceof TypeError;
   // Certificate trouble (a proxy that inspects traffic) will not pass either.
-  return code !== undefined && (CONNECT_CODES.has(code) || /CERT|SELF_SIGNED|^ERR_TLS|^ERR_SSL/.test(code));
+  return CONNECT_CODES.has(code) || /CERT|SELF_SIGNED|^ERR_TLS|^ERR_SSL/.test(code);
 }
 
 /** The innermost error code: undici wraps the socket's error in a TypeError `fetch failed`. */
