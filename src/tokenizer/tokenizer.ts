@@ -62,8 +62,10 @@ export class GgufTokenizer implements Tokenizer {
   piece(id: number, special = false): Uint8Array {
     const type = this.#vocabulary.types[id] ?? 0;
     if (!special && type & (CONTROL | UNKNOWN)) return NO_BYTES;
+    const text = this.#vocabulary.tokens[id];
+    if (text === undefined) return NO_BYTES;
     let bytes = this.#pieces.get(id);
-    if (bytes === undefined) this.#pieces.set(id, (bytes = this.#spell(id, type)));
+    if (bytes === undefined) this.#pieces.set(id, (bytes = this.#spell(text, type)));
     return bytes;
   }
 
@@ -110,25 +112,17 @@ export class GgufTokenizer implements Tokenizer {
 
   decoder(options: StreamDecoderOptions = {}): StreamDecoder {
     const { special = false, fromStart = false } = options;
-    let first = fromStart;
-    // The same rules as in decodeBytes, but an EOS is only known to be the last token when nothing follows.
+    // A leading BOS has no bytes here and, as in decodeBytes, keeps the space after it.
     let stripsSpace = fromStart && this.#model.addsSpacePrefix;
     return new Utf8StreamDecoder((id) => {
       const piece = this.piece(id, special);
-      if (first && !special && this.addBos && id === this.bos) {
-        first = stripsSpace = false;
-        return NO_BYTES;
-      }
-      first = false;
       const strips = stripsSpace && piece[0] === SPACE;
       stripsSpace = false;
       return strips ? piece.subarray(1) : piece;
     });
   }
 
-  #spell(id: number, type: number): Uint8Array {
-    const text = this.#vocabulary.tokens[id];
-    if (text === undefined) return NO_BYTES;
+  #spell(text: string, type: number): Uint8Array {
     if (type & (CONTROL | UNKNOWN | USER_DEFINED)) return encodeUtf8(text);
     if (type & NORMAL) return this.#model.normalPiece(text);
     if (type & BYTE) return Uint8Array.of(Number.parseInt(text.slice(3, 5), 16));

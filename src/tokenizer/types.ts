@@ -39,9 +39,12 @@ export interface Tokenizer {
 
   /** Bytes need not be valid UTF-8: each vocabulary kind treats bad bytes as llama.cpp does. */
   encode(text: string | Uint8Array, options?: EncodeOptions): number[];
-  /** Bytes of one token; control tokens are empty unless `special`. */
+  /** Bytes of one token, shared: do not write to them. Control tokens are empty unless `special`. */
   piece(id: number, special?: boolean): Uint8Array;
-  /** The text of `ids`; invalid UTF-8 becomes U+FFFD. */
+  /**
+   * The text of `ids`; invalid UTF-8 becomes U+FFFD. As in llama.cpp, the space that SPM vocabularies put before a
+   * text is dropped, but not after a BOS: encode with `addSpecial: false` to get the same text back.
+   */
   decode(ids: readonly number[], options?: DecodeOptions): string;
   /** As `decode`, but the bytes as they are (never cleaned of spaces). */
   decodeBytes(ids: readonly number[], options?: { special?: boolean }): Uint8Array;
