@@ -53,19 +53,22 @@ async function survives(bytes: Uint8Array): Promise<void> {
   expect(performance.now() - start).toBeLessThan(2000);
 }
 
+/** Evenly spread: fc.double() draws bit patterns, nearly all of which are close to 0. */
+const fraction = fc.noBias(fc.integer({ min: 0, max: 999_999 })).map((value) => value / 1e6);
+
 const mutation = fc.oneof(
   // A small change of one byte: counts, sizes and types that are only a little wrong.
   fc.record({
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    at: fraction,
     bytes: fc.uint8Array({ minLength: 1, maxLength: 1, max: 64 }),
   }),
   fc.record({
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    at: fraction,
     bytes: fc.uint8Array({ minLength: 1, maxLength: 8 }),
   }),
   // What breaks parsers: extreme counts and lengths, at the places where numbers stand.
   fc.record({
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    at: fraction,
     bytes: fc
       .constantFrom(
         0n,
@@ -129,10 +132,7 @@ describe('fuzz', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(mutation, { minLength: 1, maxLength: 4 }),
-        fc.oneof(
-          { weight: 4, arbitrary: fc.constant(1) },
-          { weight: 1, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }) },
-        ),
+        fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fraction }),
         (changes, cut) => survives(mutate(header, changes, cut, span)),
       ),
       { numRuns: Math.ceil(RUNS * share[name]) },
