@@ -6,7 +6,7 @@
  * - steps and wall-clock time, against nested loops;
  * - the length of one string or list and of all that filters and calls return, against doubling (`a ~ a`);
  * - the length of `range()`;
- * - deep recursion ends as JavaScript's RangeError, which is caught.
+ * - depth, against macros that call themselves (the parser's own recursion ends as a RangeError, which is caught).
  *
  * Not covered: the memory of one single filter call (`indent(10 ** 9)` may take some hundred MB until V8's limit
  * on the length of a string), and one parse of the source (its length is limited).
@@ -18,6 +18,8 @@ export const TEMPLATE_LIMITS = {
   /** Spaces and line breaks in a row, in the source: the library's lexer takes quadratic time over them. */
   blanks: 1000,
   steps: 5_000_000,
+  /** Nodes within nodes, macro calls included. */
+  depth: 400,
   milliseconds: 2_000,
   /** Of one string. */
   stringChars: 1 << 25,
@@ -51,6 +53,7 @@ const RootScope = Environment as unknown as new () => Scope;
 
 class LimitedInterpreter extends BaseInterpreter {
   #steps = 0;
+  #depth = 0;
   #produced = 0;
   readonly #deadline = performance.now() + TEMPLATE_LIMITS.milliseconds;
 
@@ -59,7 +62,7 @@ class LimitedInterpreter extends BaseInterpreter {
     if (this.#steps % 64 === 0 && performance.now() > this.#deadline) {
       throw new TemplateLimit(`it takes longer than ${TEMPLATE_LIMITS.milliseconds / 1000} s`);
     }
-    const result = super.evaluate(statement, scope);
+    const result = this.#deeper(statement, scope);
     const { value } = result;
     if (typeof value === 'string' || Array.isArray(value)) {
       const limit = typeof value === 'string' ? TEMPLATE_LIMITS.stringChars : TEMPLATE_LIMITS.listItems;
@@ -71,6 +74,16 @@ class LimitedInterpreter extends BaseInterpreter {
       }
     }
     return result;
+  }
+
+  // Counted rather than left to the stack: the library takes a RangeError inside a look-up for "undefined".
+  #deeper(statement: Node | undefined, scope: Scope): { value: unknown } {
+    if (++this.#depth > TEMPLATE_LIMITS.depth) throw new TemplateLimit('it is nested too deeply');
+    try {
+      return super.evaluate(statement, scope);
+    } finally {
+      this.#depth--;
+    }
   }
 }
 

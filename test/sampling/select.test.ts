@@ -29,6 +29,12 @@ function softmax(logits: Float32Array): Float64Array {
 const kept = (probs: Float32Array): number[] => [...probs.keys()].filter((id) => probs[id]! > 0);
 
 describe('selection', () => {
+  test('on the border: top-p needs to reach p, typical to exceed it', () => {
+    const coin = Float32Array.of(1, 1);
+    expect([...chainProbabilities(coin, [{ type: 'top_p', p: 0.5 }])]).toEqual([1, 0]);
+    expect([...chainProbabilities(coin, [{ type: 'typical', p: 0.5 }])]).toEqual([0.5, 0.5]);
+  });
+
   test('top-k keeps the k largest, the lower ids of equals', () => {
     fc.assert(
       fc.property(logitsArbitrary, fc.integer({ min: 1, max: 3000 }), (logits, k) => {

@@ -34,6 +34,12 @@ describe('stop strings', () => {
   test('a beginning that comes to nothing is shown in the end', () => {
     expect(feed(['abc'], ['xa', 'b'])).toEqual({ text: 'xab', stopped: undefined });
   });
+  test.each([[['b', 'ab']], [['ab', 'b']]])('of those that end together the longest wins: %j', (list) => {
+    expect(feed(list, ['xa', 'b'])).toEqual({ text: 'x', stopped: 'ab' });
+  });
+  test('the one that is complete first wins', () => {
+    expect(feed(['abcd', 'bc'], ['abcd'])).toEqual({ text: 'a', stopped: 'bc' });
+  });
   test('without stop strings nothing is held back', () => {
     expect(createStopMatcher([]).push('anything')).toBe('anything');
   });
