@@ -154,30 +154,37 @@ const CONNECT_CODES = new Set([
   'UND_ERR_PRX_TLS',
 ]);
 
+/** Undici's words for a proxy that refuses to open a tunnel, such as `Proxy response (407) !== 200 ...`. */
+const PROXY_REFUSAL = /Proxy response \((\d+)\)/;
+
 function isConnectFailure(error: unknown): boolean {
   const code = codeOf(error);
   // What fetch itself refuses (forbidden ports, redirects without end) has no code.
   if (code === undefined) return error instanceof TypeError;
+  if (PROXY_REFUSAL.test(innermost(error)?.message ?? '')) return true;
   // Certificate trouble (a proxy that inspects traffic) will not pass either.
   return CONNECT_CODES.has(code) || /CERT|SELF_SIGNED|^ERR_TLS|^ERR_SSL/.test(code);
 }
 
-/** The innermost error code: undici wraps the socket's error in a TypeError `fetch failed`. */
-function codeOf(error: unknown): string | undefined {
-  for (
-    let e = error as Chained | undefined, depth = 0;
-    e && depth < 5;
-    e = e.cause ?? e.errors?.[0], depth++
-  ) {
-    if (typeof e.code === 'string') return e.code;
+/** The first error of the chain with a code: undici wraps the socket's error in a TypeError `fetch failed`. */
+function innermost(error: unknown): Chained | undefined {
+  let e = error as Chained | undefined;
+  for (let depth = 0; e && depth < 5; e = e.cause ?? e.errors?.[0], depth++) {
+    if (typeof e.code === 'string') return e;
   }
   return undefined;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return innermost(error)?.code as string | undefined;
 }
 
 function reasonOf(error: unknown): string {
   const code = codeOf(error);
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'no answer in time';
-  const cause = (error as Chained).cause;
+  const refusal = PROXY_REFUSAL.exec(innermost(error)?.message ?? '');
+  if (refusal) return `the proxy answered ${refusal[1]}`;
+  const { cause } = error as Chained;
   return code ?? cause?.message ?? (error instanceof Error ? error.message : String(error));
 }
 

@@ -3,7 +3,7 @@
  * a quantization. Names, sizes and checksums always come from here, never from the list.
  */
 import { StoreError } from '../errors.ts';
-import { backoff, passing, pause, PassingError, type HttpClient } from './http.ts';
+import { backoff, passing, pause, PassingError, UnreachableError, type HttpClient } from './http.ts';
 import { PREFERRED, quantizationOf, shardOf } from './quantization.ts';
 import type { Settings } from './settings.ts';
 
@@ -23,6 +23,8 @@ export interface HubFile extends RemoteFile {
 }
 
 const MAX_PAGES = 50;
+/** For one page of a listing, in milliseconds: they are a few KB. */
+const LISTING_MS = 15_000;
 
 /**
  * All GGUF files of a repository. Throws UnreachableError, or StoreError ERR_STORE_GATED, ERR_STORE_NOT_FOUND,
@@ -120,7 +122,7 @@ interface Page {
 async function getPage(url: string, http: HttpClient, settings: Settings): Promise<Page> {
   for (let failures = 0; ;) {
     try {
-      const limit = AbortSignal.timeout(settings.limits.stallMs);
+      const limit = AbortSignal.timeout(Math.min(LISTING_MS, settings.limits.stallMs));
       const signal = settings.signal ? AbortSignal.any([settings.signal, limit]) : limit;
       const response = await http.get(url, { accept: 'application/json' }, signal);
       const text = await response.text().catch((error: unknown) => {
@@ -128,10 +130,10 @@ async function getPage(url: string, http: HttpClient, settings: Settings): Promi
       });
       return { body: parseJson(text, url), next: nextPage(response.headers.get('link'), url, settings) };
     } catch (error) {
-      // A silent hub is not worth many stall times: mirrors may answer at once.
-      const silent = error instanceof PassingError && /timeout/i.test(error.message);
-      if (!(error instanceof PassingError) || ++failures >= (silent ? 2 : settings.limits.attempts))
-        throw error;
+      if (!(error instanceof PassingError)) throw error;
+      // A hub that is silent once is not waited for again: mirrors may answer at once.
+      if (/timeout/i.test(error.message)) throw new UnreachableError(url, new Error('no answer in time'));
+      if (++failures >= settings.limits.attempts) throw error;
       await pause(backoff(failures, settings, error), settings.signal);
     }
   }

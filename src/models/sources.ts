@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { StoreError } from '../errors.ts';
 import { megabytes, requireSpace, sha256Of } from './disk.ts';
 import { downloadFile, type StoredFile } from './download.ts';
-import { hostOf, openHttp, UnreachableError, type HttpClient } from './http.ts';
+import { hostOf, openHttp, PassingError, UnreachableError, type HttpClient } from './http.ts';
 import { availableQuantizations, listFiles, pickFile, pickQuantization, safeName } from './hub.ts';
 import type { HubFile, RemoteFile } from './hub.ts';
 import { fetchFromMirror, mirrorTarget } from './mirror.ts';
@@ -89,7 +89,8 @@ async function chooseHub(
     if (!files) {
       files = await listFiles(repository, http, settings).catch((error: unknown) => {
         // The other repositories are on the same host.
-        if (!(error instanceof StoreError) || error instanceof UnreachableError) throw error;
+        const down = error instanceof UnreachableError || error instanceof PassingError;
+        if (!(error instanceof StoreError) || down) throw error;
         failures.push(error);
         return [];
       });

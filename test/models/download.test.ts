@@ -241,7 +241,7 @@ describe('proxies', () => {
     try {
       for (const name of ['HTTP_PROXY', 'http_proxy']) {
         const through = download(file(), { env: { [name]: address }, network: { attempts: 1 } });
-        await expect(through).rejects.toMatchObject({ name: expect.stringMatching(/Error/) as string });
+        await expect(through).rejects.toThrow(/502/);
         expect(asked.splice(0).length).toBeGreaterThan(0);
         await download(file(), { env: { [name]: address, NO_PROXY: '127.0.0.1' } });
         expect(asked).toEqual([]);

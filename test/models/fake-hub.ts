@@ -30,7 +30,7 @@ export class FakeHub {
   readonly requests: Request[] = [];
   /** Consumed one by one by requests for files. */
   behaviours: Behaviour[] = [];
-  /** For requests of the tree API, likewise. */
+  /** For requests of the tree API, likewise; status 0 is no answer at all. */
   apiBehaviours: { status: number; headers?: Record<string, string>; body?: string }[] = [];
   /** Items per page of the tree API. */
   pageSize = 100;
@@ -91,6 +91,7 @@ export class FakeHub {
 
   private tree(repository: string, page: number, response: ServerResponse): void {
     const special = this.apiBehaviours.shift();
+    if (special?.status === 0) return;
     if (special) {
       response.writeHead(special.status, special.headers).end(special.body ?? '');
       return;

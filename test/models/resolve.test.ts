@@ -107,6 +107,13 @@ describe('a name of the list', () => {
     await expect(resolve('qwen3-0.6b', { token: 'hf_x' })).rejects.toThrow(/token in HF_TOKEN/);
   });
 
+  it('does not wait long for a hub that takes the connection and says nothing', async () => {
+    hub.apiBehaviours = [{ status: 0 }];
+    const failed = resolve('qwen3-0.6b', { network: { stallMs: 100 } });
+    await expect(failed).rejects.toMatchObject(code('ERR_STORE_UNREACHABLE'));
+    expect(hub.requests).toHaveLength(1);
+  });
+
   it('survives a hub in trouble, and recognises what is no hub', async () => {
     hub.apiBehaviours = [{ status: 503 }, { status: 429, headers: { 'retry-after': '0' } }];
     expect(await resolve('qwen3-0.6b')).toMatchObject({ source: 'hub' });

@@ -6,9 +6,9 @@
  * this user below the temporary folder. `NIBBLE_HOME` is a wish, not a hint: nothing else is tried with it.
  */
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir, userInfo } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { StoreError } from '../../errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -95,7 +95,7 @@ function userTag(): string {
 /** Tries it: access(2) knows neither Windows ACLs nor every read-only file system. */
 async function whyNotWritable(candidate: HomeCandidate): Promise<string | undefined> {
   try {
-    await mkdir(candidate.path, { recursive: true, mode: 0o700 });
+    await makeFolder(candidate.path);
     if (candidate.chosenBy === 'temporary' && process.getuid) {
       // In a shared /tmp, somebody else may have made our folder first.
       const status = await lstat(candidate.path);
@@ -107,5 +107,27 @@ async function whyNotWritable(candidate: HomeCandidate): Promise<string | undefi
     return undefined;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+/**
+ * Makes a folder and what is missing above it. Not `mkdir` with `recursive`: where the system answers ENOENT
+ * below an existing folder (as /proc does), Node 20 never comes back from that.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = path; ; folder = dirname(folder)) {
+    try {
+      if ((await stat(folder)).isDirectory()) break;
+      throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(folder) === folder) throw error;
+      missing.push(folder);
+    }
+  }
+  for (const folder of missing.reverse()) {
+    await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error; // Another process was faster.
+    });
   }
 }
