@@ -36,7 +36,7 @@ export function begin(epoch: i32, ops: i32): void {
 export function take(op: i32, epoch: i32, chunks: i32): i32 {
   const at = ticket(op);
   let seen = atomic.load<i64>(at);
-  for (;;) {
+  while (true) {
     if (<i32>(seen >> 32) != epoch) return STALE;
     if (<i32>seen >= chunks) return NONE;
     const before = atomic.cmpxchg<i64>(at, seen, seen + 1);
@@ -60,11 +60,12 @@ function wake(): void {
 export function wait(op: i32, epoch: i32, chunks: i32): bool {
   const at = ticket(op) + 8;
   const goal = (<i64>epoch << 32) + chunks;
-  for (let spin = 0; ; spin++) {
+  let spin = 0;
+  while (true) {
     const seen = atomic.load<i64>(at);
     if (seen == goal) return true;
     if (<i32>(seen >> 32) != epoch) return false;
-    if (spin < SPINS) continue;
+    if (spin++ < SPINS) continue;
     if (atomic.load<i32>(POISON) != 0) return false;
     atomic.add<i32>(SLEEPERS, 1);
     const progress = atomic.load<i32>(PROGRESS);
@@ -76,11 +77,12 @@ export function wait(op: i32, epoch: i32, chunks: i32): bool {
 
 /** The number of the next step after `last`, waited for; 0 when the pool stops. */
 export function awaitStep(last: i32): i32 {
-  for (let spin = 0; ; spin++) {
+  let spin = 0;
+  while (true) {
     const epoch = atomic.load<i32>(EPOCH);
     if ((atomic.load<i32>(STOP) | atomic.load<i32>(POISON)) != 0) return 0;
     if (epoch != last) return epoch;
-    if (spin > SPINS) atomic.wait<i32>(EPOCH, last, NAP * 50);
+    if (spin++ > SPINS) atomic.wait<i32>(EPOCH, last, NAP * 50);
   }
 }
 

@@ -47,12 +47,8 @@ export class TokenizerError extends NibbleError {
   }
 }
 
-/** A model could not be found, downloaded or stored. */
-export class StoreError extends NibbleError {
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(code, message, options);
-  }
-}
+/** A model could not be found, downloaded or stored; the code says which (ERR_OFFLINE, ERR_NOT_FOUND, ...). */
+export class StoreError extends NibbleError {}
 
 /** An option or argument outside its range. */
 export class UsageError extends NibbleError {

@@ -17,9 +17,13 @@ export abstract class FloatFormat {
   abstract column(w: usize, v: i32): v128;
   /** One weight as f32. */
   abstract weight(w: usize, row: i32): f32;
+  /** Exponent bits of a stored weight: all set in NaN and Inf. */
+  abstract get exponent(): u32;
 }
 
 @final class F32 extends FloatFormat {
+  // @ts-ignore: decorator
+  @inline get exponent(): u32 { return 0x7f800000; }
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 32; }
   // @ts-ignore: decorator
@@ -30,6 +34,8 @@ export abstract class FloatFormat {
 
 @final class F16 extends FloatFormat {
   // @ts-ignore: decorator
+  @inline get exponent(): u32 { return 0x7c00; }
+  // @ts-ignore: decorator
   @inline get bytes(): usize { return 16; }
   // @ts-ignore: decorator
   @inline column(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
@@ -38,6 +44,8 @@ export abstract class FloatFormat {
 }
 
 @final class BF16 extends FloatFormat {
+  // @ts-ignore: decorator
+  @inline get exponent(): u32 { return 0x7f80; }
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 16; }
   // @ts-ignore: decorator
@@ -136,18 +144,24 @@ export const FLOAT_CHUNK = 256;
   }
 }
 
+/** Rewrites `rows` (1..8) rows as one group; not 0: a weight is NaN or infinite. */
 // @ts-ignore: decorator
-@inline function repackFloat<F extends FloatFormat>(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): void {
-  const element = changetype<F>(0).bytes >> 3;
+@inline function repackFloat<F extends FloatFormat>(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): u32 {
+  const f = changetype<F>(0);
+  const element = f.bytes >> 3;
+  let bad: u32 = 0;
   for (let r: usize = 0; r < <usize>rows; r++) {
     let s = from + r * rowBytes, p = to + r * element;
     for (let k = 0; k < columns; k++) {
-      if (element == 4) store<u32>(p, load<u32>(s));
-      else store<u16>(p, load<u16>(s));
+      const bits = element == 4 ? load<u32>(s) : <u32>load<u16>(s);
+      bad |= u32((bits & f.exponent) == f.exponent);
+      if (element == 4) store<u32>(p, bits);
+      else store<u16>(p, bits);
       s += element;
-      p += changetype<F>(0).bytes;
+      p += f.bytes;
     }
   }
+  return bad;
 }
 
 /**
@@ -185,8 +199,8 @@ export function dequantizeF32(w: usize, row: i32, to: usize, columns: i32, scrat
   dequantizeFloat<F32>(w, row, to, columns);
 }
 
-export function repackF32(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): void {
-  repackFloat<F32>(from, rowBytes, rows, to, columns);
+export function repackF32(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): u32 {
+  return repackFloat<F32>(from, rowBytes, rows, to, columns);
 }
 
 export function gemvF16(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, columns: i32): void {
@@ -203,9 +217,8 @@ export function dequantizeF16(w: usize, row: i32, to: usize, columns: i32, scrat
   dequantizeFloat<F16>(w, row, to, columns);
 }
 
-/** F16 and BF16 alike: 16 bits are moved as they are. */
-export function repack16(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): void {
-  repackFloat<F16>(from, rowBytes, rows, to, columns);
+export function repackF16(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): u32 {
+  return repackFloat<F16>(from, rowBytes, rows, to, columns);
 }
 
 export function gemvBF16(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, columns: i32): void {
@@ -220,4 +233,8 @@ export function gemmBF16(
 
 export function dequantizeBF16(w: usize, row: i32, to: usize, columns: i32, scratch: usize): void {
   dequantizeFloat<BF16>(w, row, to, columns);
+}
+
+export function repackBF16(from: usize, rowBytes: usize, rows: i32, to: usize, columns: i32): u32 {
+  return repackFloat<BF16>(from, rowBytes, rows, to, columns);
 }

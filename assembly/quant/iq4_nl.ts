@@ -7,6 +7,7 @@
  */
 import { MASK_0F } from '../isa';
 import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16 } from './block16';
+import { storeScale } from './scales';
 
 // @ts-ignore: decorator
 @lazy const VALUES: usize = memory.data<i8>([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], 16);
@@ -32,15 +33,20 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock16<IQ4_NL>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN or infinite.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b++) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u16>(to + (r << 1), load<u16>(s));
+      bad |= storeScale(to + (r << 1), load<u16>(s));
       for (let i: usize = 0; i < 8; i++) store<u16>(to + 16 + (i << 4) + (r << 1), load<u16>(s + 2 + (i << 1)));
     }
     from += 18;
     to += 144;
   }
+  return bad;
 }

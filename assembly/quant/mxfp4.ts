@@ -57,15 +57,22 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock32<MXFP4>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b++) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u8>(to + r, load<u8>(s));
+      const e = load<u8>(s);
+      bad |= u32(e == 255);
+      store<u8>(to + r, e);
       storeNibbleWords(to + 8, r, s + 1);
     }
     from += 17;
     to += 136;
   }
+  return bad;
 }

@@ -13,6 +13,7 @@
 import { MASK_0F, bytesToF32, scaleLanes } from '../isa';
 import { storeTwoBits, twoBits } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+import { storeScale } from './scales';
 
 @final class Q2_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -51,13 +52,17 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q2_K>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN or infinite.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b += 8) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u16>(to + (r << 1), load<u16>(s, 80));
-      store<u16>(to + 16 + (r << 1), load<u16>(s, 82));
+      bad |= storeScale(to + (r << 1), load<u16>(s, 80));
+      bad |= storeScale(to + 16 + (r << 1), load<u16>(s, 82));
       for (let block: usize = 0; block < 8; block++) {
         const w = to + 32 + block * 80;
         store<u8>(w + r, load<u8>(s + (block << 1)));
@@ -68,4 +73,5 @@ export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, block
     from += 84;
     to += 672;
   }
+  return bad;
 }

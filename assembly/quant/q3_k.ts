@@ -15,6 +15,7 @@ import { scaleLanesSigned } from '../isa';
 import { scale3 } from './k-scales';
 import { storeTwoBits, thirdBit, twoBits } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+import { storeScale } from './scales';
 
 @final class Q3_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -53,12 +54,16 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q3_K>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN or infinite.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b += 8) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u16>(to + (r << 1), load<u16>(s, 108));
+      bad |= storeScale(to + (r << 1), load<u16>(s, 108));
       for (let block: usize = 0; block < 8; block++) {
         const w = to + 16 + block * 112;
         store<u8>(w + r, scale3(s + 96, block << 1));
@@ -72,4 +77,5 @@ export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, block
     from += 110;
     to += 912;
   }
+  return bad;
 }

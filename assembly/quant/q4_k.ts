@@ -15,6 +15,7 @@ import { bytesToF32, scaleLanes } from '../isa';
 import { minimum6, scale6 } from './k-scales';
 import { nibble, storeNibbles } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+import { storeScale } from './scales';
 
 @final class Q4_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -53,13 +54,17 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q4_K>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN or infinite.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b += 8) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u16>(to + (r << 1), load<u16>(s));
-      store<u16>(to + 16 + (r << 1), load<u16>(s, 2));
+      bad |= storeScale(to + (r << 1), load<u16>(s));
+      bad |= storeScale(to + 16 + (r << 1), load<u16>(s, 2));
       for (let block: usize = 0; block < 8; block++) {
         const w = to + 32 + block * 144;
         store<u8>(w + r, scale6(s + 4, block));
@@ -75,4 +80,5 @@ export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, block
     from += 144;
     to += 1184;
   }
+  return bad;
 }

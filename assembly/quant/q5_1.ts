@@ -13,6 +13,7 @@
 import { F16_SCALE_UP, f16x4Raw } from '../isa';
 import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
+import { storeScale } from './scales';
 
 @final class Q5_1 extends Block32 {
   // @ts-ignore: decorator
@@ -47,17 +48,22 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock32<Q5_1>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN or infinite.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b++) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u16>(to + (r << 1), load<u16>(s));
-      store<u16>(to + 16 + (r << 1), load<u16>(s, 2));
+      bad |= storeScale(to + (r << 1), load<u16>(s));
+      bad |= storeScale(to + 16 + (r << 1), load<u16>(s, 2));
       storeBits(to + 32, r, load<u32>(s, 4));
       storeNibbleWords(to + 64, r, s + 8);
     }
     from += 24;
     to += 192;
   }
+  return bad;
 }

@@ -14,6 +14,7 @@
 import { scaleLanesSigned } from '../isa';
 import { nibble, storeNibbles, storeTwoBits, twoHighBits } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
+import { storeScale } from './scales';
 
 @final class Q6_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -52,12 +53,16 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q6_K>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN or infinite.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b += 8) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u16>(to + (r << 1), load<u16>(s, 208));
+      bad |= storeScale(to + (r << 1), load<u16>(s, 208));
       for (let block: usize = 0; block < 8; block++) {
         const w = to + 16 + block * 208;
         store<u8>(w + r, load<u8>(s + 192 + (block << 1)));
@@ -76,4 +81,5 @@ export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, block
     from += 210;
     to += 1680;
   }
+  return bad;
 }

@@ -6,6 +6,7 @@
  *   16   16 steps of 16 bytes: 8 rows x 2 columns (block16.ts)
  */
 import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16 } from './block16';
+import { storeScale } from './scales';
 
 @final class Q8_0 extends Block16 {
   // @ts-ignore: decorator
@@ -28,15 +29,20 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock16<Q8_0>(w, row, to, blocks, scratch);
 }
 
-/** Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group. */
-export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): void {
+/**
+ * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
+ * Not 0: a scale is NaN or infinite.
+ */
+export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  let bad: u32 = 0;
   for (let b = 0; b < blocks; b++) {
     for (let r: usize = 0; r < <usize>rows; r++) {
       const s = from + r * rowBytes;
-      store<u16>(to + (r << 1), load<u16>(s));
+      bad |= storeScale(to + (r << 1), load<u16>(s));
       for (let i: usize = 0; i < 16; i++) store<u16>(to + 16 + (i << 4) + (r << 1), load<u16>(s + 2 + (i << 1)));
     }
     from += 34;
     to += 272;
   }
+  return bad;
 }

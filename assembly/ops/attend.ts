@@ -1,0 +1,217 @@
+/**
+ * ATTEND: causal attention over the paged cache with grouped queries, page by page with an online softmax
+ * (arXiv:1805.02867, as in FlashAttention): running maximum m, sum l and output o per query row.
+ *
+ * A chunk is one KV head and a few tokens of one sequence; its rows are all query heads of the group for
+ * each of these tokens, so that a page's keys and values are made f32 once for all of them. Pages are taken
+ * in order and each row's arithmetic does not depend on the other rows, so neither the batch nor the number
+ * of workers changes a bit.
+ */
+import { PAGE, PAGE_TABLES, POSITIONS } from '../control';
+import { madd, maxLanes, sumLanes } from '../isa';
+import {
+  FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, SOFTCAP, SOFTMAX_SCALE, TO, TO_STRIDE, VALUE_WIDTH,
+  V_CACHE, WINDOW,
+} from '../record';
+import { loadKeys, loadValues, pageOf, tileBytes } from './kv-cache';
+import { exp4, tanh4 } from './math';
+
+/** Rows of a chunk at most: room in the scratch. A group of more query heads takes one token at a time. */
+const ROWS = 16;
+/** Below any score, and finite: exp4(LOWEST - LOWEST) is 1, as the arithmetic below needs it. */
+const LOWEST: f32 = -1e30;
+
+// @ts-ignore: decorator
+@inline function tokensPerChunk(op: usize): i32 {
+  return max(1, ROWS / (load<i32>(op + HEADS) / load<i32>(op + KV_HEADS)));
+}
+
+export function attendChunks(op: usize, tokens: i32): i32 {
+  const per = tokensPerChunk(op);
+  return load<i32>(op + KV_HEADS) * ((tokens + per - 1) / per);
+}
+
+// @ts-ignore: decorator
+@inline function positionOf(t: i32): i32 {
+  return load<i32>(<usize>load<u32>(POSITIONS) + (<usize>t << 2));
+}
+
+// @ts-ignore: decorator
+@inline function tableOf(t: i32): u32 {
+  return load<u32>(<usize>load<u32>(PAGE_TABLES) + (<usize>t << 2));
+}
+
+export function attendChunk(op: usize, chunk: i32, tokens: i32, scratch: usize): void {
+  const kvHeads = load<i32>(op + KV_HEADS), per = tokensPerChunk(op);
+  // The last tokens see most positions: they go first, so that no long chunk is left for the end.
+  const chunks = (tokens + per - 1) / per;
+  const kvHead = chunk % kvHeads;
+  let t = (chunks - 1 - chunk / kvHeads) * per;
+  const end = min(t + per, tokens);
+  // Neighbours may belong to other sequences: each run of one sequence is done on its own.
+  while (t < end) {
+    let next = t + 1;
+    while (next < end && tableOf(next) == tableOf(t)) next++;
+    attendRun(op, kvHead, t, next, scratch);
+    t = next;
+  }
+}
+
+/** Scores of rows x positions: s[row][64] = q[row] . keys, four rows and eight positions at a time. */
+function scores(q: usize, keys: usize, s: usize, rows: i32, width: i32, used: i32): void {
+  const step = <usize>width << 2;
+  for (let r = 0; r < rows; r += 4) {
+    const q0 = q + <usize>r * step, s0 = s + (<usize>r << 8);
+    for (let p: usize = 0; p < <usize>used; p += 8) {
+      let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+      let k = keys + (p << 2);
+      for (let x = q0, xEnd = q0 + step; x < xEnd; x += 4) {
+        const k0 = v128.load(k), k1 = v128.load(k, 16);
+        let f = v128.load32_splat(x);
+        a0 = madd(f, k0, a0); a1 = madd(f, k1, a1);
+        f = v128.load32_splat(x + step);
+        b0 = madd(f, k0, b0); b1 = madd(f, k1, b1);
+        f = v128.load32_splat(x + 2 * step);
+        c0 = madd(f, k0, c0); c1 = madd(f, k1, c1);
+        f = v128.load32_splat(x + 3 * step);
+        d0 = madd(f, k0, d0); d1 = madd(f, k1, d1);
+        k += 256;
+      }
+      const o = s0 + (p << 2);
+      v128.store(o, a0); v128.store(o, a1, 16); v128.store(o, b0, 256); v128.store(o, b1, 272);
+      v128.store(o, c0, 512); v128.store(o, c1, 528); v128.store(o, d0, 768); v128.store(o, d1, 784);
+    }
+  }
+}
+
+/** o[row] += p[row] . values over positions from..used, four rows and eight channels at a time. */
+function weigh(p: usize, values: usize, o: usize, rows: i32, width: i32, used: i32): void {
+  const step = <usize>width << 2;
+  for (let r = 0; r < rows; r += 4) {
+    const p0 = p + (<usize>r << 8), pEnd = p0 + (<usize>used << 2);
+    let d: usize = 0;
+    for (; d + 32 <= step; d += 32) {
+      const y = o + <usize>r * step + d;
+      let a0 = v128.load(y), a1 = v128.load(y, 16), b0 = v128.load(y + step), b1 = v128.load(y + step, 16);
+      let c0 = v128.load(y + 2 * step), c1 = v128.load(y + 2 * step, 16), e0 = v128.load(y + 3 * step), e1 = v128.load(y + 3 * step, 16);
+      let v = values + d;
+      for (let x = p0; x < pEnd; x += 4) {
+        const v0 = v128.load(v), v1 = v128.load(v, 16);
+        let f = v128.load32_splat(x);
+        a0 = madd(f, v0, a0); a1 = madd(f, v1, a1);
+        f = v128.load32_splat(x, 256);
+        b0 = madd(f, v0, b0); b1 = madd(f, v1, b1);
+        f = v128.load32_splat(x, 512);
+        c0 = madd(f, v0, c0); c1 = madd(f, v1, c1);
+        f = v128.load32_splat(x, 768);
+        e0 = madd(f, v0, e0); e1 = madd(f, v1, e1);
+        v += step;
+      }
+      v128.store(y, a0); v128.store(y, a1, 16); v128.store(y + step, b0); v128.store(y + step, b1, 16);
+      v128.store(y + 2 * step, c0); v128.store(y + 2 * step, c1, 16); v128.store(y + 3 * step, e0); v128.store(y + 3 * step, e1, 16);
+    }
+    for (; d < step; d += 16) {
+      for (let row: usize = 0; row < 4; row++) {
+        const y = o + (<usize>r + row) * step + d;
+        let a = v128.load(y), v = values + d;
+        for (let x = p0 + (row << 8), xEnd = x + (<usize>used << 2); x < xEnd; x += 4) {
+          a = madd(v128.load32_splat(x), v128.load(v), a);
+          v += step;
+        }
+        v128.store(y, a);
+      }
+    }
+  }
+}
+
+/** Tokens from .. to - 1 of one sequence, one KV head. Scratch: see attendScratch in src/engine/plan.ts. */
+function attendRun(op: usize, kvHead: i32, from: i32, to: i32, scratch: usize): void {
+  const queries = load<i32>(op + HEADS) / load<i32>(op + KV_HEADS);
+  const width = load<i32>(op + HEAD_WIDTH), valueWidth = load<i32>(op + VALUE_WIDTH);
+  const type = load<u32>(op + KV_TYPE), window = load<i32>(op + WINDOW), softcap = load<f32>(op + SOFTCAP);
+  const rows = queries * (to - from), padded = (rows + 3) & ~3;
+  const q = scratch;
+  const o = q + (<usize>(padded * width) << 2);
+  const s = o + (<usize>(padded * valueWidth) << 2);
+  const running = s + (<usize>padded << 8); // per row: maximum, sum
+  const keyRoom = running + (<usize>padded << 3);
+  const valueRoom = keyRoom + (<usize>width << 8);
+
+  // Rows: token by token, its query heads side by side, scaled.
+  const scale = f32x4.splat(load<f32>(op + SOFTMAX_SCALE));
+  memory.fill(q, 0, running - q);
+  for (let row = 0; row < rows; row++) {
+    const t = from + row / queries, head = kvHead * queries + row % queries;
+    const x = <usize>load<u32>(op + FROM) + <usize>t * load<u32>(op + FROM_STRIDE) + (<usize>(head * width) << 2);
+    const y = q + (<usize>(row * width) << 2);
+    for (let d: usize = 0, end = <usize>width << 2; d < end; d += 16) v128.store(y + d, f32x4.mul(v128.load(x + d), scale));
+    store<f32>(running + (<usize>row << 3), LOWEST);
+    store<f32>(running + (<usize>row << 3), 0, 4);
+  }
+
+  const table = <usize>tableOf(from);
+  const last = positionOf(to - 1);
+  const oldest = window > 0 ? max(0, positionOf(from) - window + 1) : 0;
+  for (let start = oldest & ~(PAGE - 1); start <= last; start += PAGE) {
+    const page = pageOf(table, start);
+    const used = min(PAGE, last - start + 1);
+    const keys = loadKeys(type, page + load<u32>(op + K_CACHE) + <usize>kvHead * tileBytes(type, width), width, used, keyRoom);
+    scores(q, keys, s, padded, width, used);
+    for (let row = 0; row < rows; row++) {
+      const position = positionOf(from + row / queries);
+      const low = window > 0 ? max(0, position - window + 1 - start) : 0;
+      softmaxPage(s + (<usize>row << 8), running + (<usize>row << 3), o + (<usize>(row * valueWidth) << 2), valueWidth, low, position - start + 1, used, softcap);
+    }
+    const values = loadValues(type, page + load<u32>(op + V_CACHE) + <usize>kvHead * tileBytes(type, valueWidth), valueWidth, used, valueRoom);
+    weigh(s, values, o, padded, valueWidth, used);
+  }
+
+  for (let row = 0; row < rows; row++) {
+    const t = from + row / queries, head = kvHead * queries + row % queries;
+    const y = <usize>load<u32>(op + TO) + <usize>t * load<u32>(op + TO_STRIDE) + (<usize>(head * valueWidth) << 2);
+    const x = o + (<usize>(row * valueWidth) << 2);
+    const inverse = f32x4.splat(<f32>1 / load<f32>(running + (<usize>row << 3), 4));
+    for (let d: usize = 0, end = <usize>valueWidth << 2; d < end; d += 16) v128.store(y + d, f32x4.mul(v128.load(x + d), inverse));
+  }
+}
+
+/**
+ * One row's scores of a page become probabilities against the running maximum; positions outside low .. high - 1
+ * count nothing. The row's sum and output are brought to the new maximum.
+ */
+function softmaxPage(s: usize, running: usize, o: usize, width: i32, low: i32, high: i32, used: i32, softcap: f32): void {
+  const end = (used + 3) & ~3;
+  if (softcap > 0) {
+    const cap = f32x4.splat(softcap), inverse = f32x4.splat(<f32>1 / softcap);
+    for (let p: usize = 0; p < <usize>end << 2; p += 16) {
+      v128.store(s + p, f32x4.mul(cap, tanh4(f32x4.mul(v128.load(s + p), inverse))));
+    }
+  }
+  const lowest = f32x4.splat(LOWEST);
+  const lanes = i32x4(0, 1, 2, 3);
+  const from = i32x4.splat(low), to = i32x4.splat(high);
+  let largest = lowest;
+  for (let p = 0; p < end; p += 4) {
+    const at = i32x4.add(lanes, i32x4.splat(p));
+    const seen = v128.and(i32x4.ge_s(at, from), i32x4.lt_s(at, to));
+    largest = f32x4.max(largest, v128.bitselect(v128.load(s + (<usize>p << 2)), lowest, seen));
+  }
+  const before = load<f32>(running);
+  const maximum = max(before, maxLanes(largest));
+  const m = f32x4.splat(maximum);
+  let sum = f32x4.splat(0);
+  for (let p = 0; p < end; p += 4) {
+    const at = i32x4.add(lanes, i32x4.splat(p));
+    const seen = v128.and(i32x4.ge_s(at, from), i32x4.lt_s(at, to));
+    const e = v128.and(exp4(f32x4.sub(v128.load(s + (<usize>p << 2)), m)), seen);
+    v128.store(s + (<usize>p << 2), e);
+    sum = f32x4.add(sum, e);
+  }
+  if (maximum > before) {
+    const shrink = exp4(f32x4.splat(before - maximum));
+    store<f32>(running, maximum);
+    store<f32>(running, load<f32>(running, 4) * f32x4.extract_lane(shrink, 0), 4);
+    for (let d: usize = 0, last = <usize>width << 2; d < last; d += 16) v128.store(o + d, f32x4.mul(v128.load(o + d), shrink));
+  }
+  store<f32>(running, load<f32>(running, 4) + sumLanes(sum), 4);
+}

@@ -1,0 +1,44 @@
+/** Elementary functions on four f32 at once. */
+import { madd } from '../isa';
+
+/**
+ * e^x to about 2 units in the last place: Cody-Waite reduction by ln 2 in two parts, then the degree-5
+ * polynomial of Cephes' expf. Exactly 1 at 0; clamped to [e^-87, e^88], so it never gives Inf, 0 or a
+ * subnormal. NaN stays NaN.
+ */
+// @ts-ignore: decorator
+@inline export function exp4(x: v128): v128 {
+  const c = f32x4.max(f32x4.splat(-87), f32x4.min(f32x4.splat(88), x));
+  const n = f32x4.nearest(f32x4.mul(c, f32x4.splat(1.44269504)));
+  let r = madd(n, f32x4.splat(-0.693359375), c);
+  r = madd(n, f32x4.splat(2.12194440e-4), r);
+  let p = f32x4.splat(1.9875691500e-4);
+  p = madd(p, r, f32x4.splat(1.3981999507e-3));
+  p = madd(p, r, f32x4.splat(8.3334519073e-3));
+  p = madd(p, r, f32x4.splat(4.1665795894e-2));
+  p = madd(p, r, f32x4.splat(1.6666665459e-1));
+  p = madd(p, r, f32x4.splat(5.0000001201e-1));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, f32x4.splat(1)));
+  return f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23));
+}
+
+/** x / (1 + e^-x) */
+// @ts-ignore: decorator
+@inline export function silu4(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+}
+
+/** tanh(x) = 1 - 2 / (1 + e^2x) */
+// @ts-ignore: decorator
+@inline export function tanh4(x: v128): v128 {
+  const e = exp4(f32x4.add(x, x));
+  return f32x4.sub(f32x4.splat(1), f32x4.div(f32x4.splat(2), f32x4.add(f32x4.splat(1), e)));
+}
+
+/** GELU in its tanh form: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+// @ts-ignore: decorator
+@inline export function gelu4(x: v128): v128 {
+  const cube = f32x4.mul(f32x4.mul(f32x4.mul(x, x), x), f32x4.splat(0.044715));
+  const t = tanh4(f32x4.mul(f32x4.splat(0.7978845608028654), f32x4.add(x, cube)));
+  return f32x4.mul(f32x4.mul(f32x4.splat(0.5), x), f32x4.add(f32x4.splat(1), t));
+}

@@ -1,0 +1,144 @@
+/**
+ * MATMUL: TO [rows, 8 x ROW_GROUPS] = START + activations [rows, width] x weights^T; with UP_WEIGHTS, the
+ * gated form act(x W) * (x U).
+ *
+ * Up to three rows go through the GEMV kernel, more through the GEMM kernel; both add the blocks of a weight
+ * row in the same order, so a token's result is the same bits either way.
+ */
+import { THREADS } from '../control';
+import { exactGroup } from '../quant/float';
+import {
+  ACTIVATION, ACT_SILU, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM, FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, ROW_GROUPS, START,
+  START_ADD_BIAS, START_BIAS, START_ZERO, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
+} from '../record';
+import { gelu4, silu4 } from './math';
+
+/** Rows below this are done one by one with the GEMV kernel. */
+const GEMM_ROWS = 4;
+/** Chunks per worker: enough that a slow core can take fewer. */
+const CHUNKS_PER_THREAD = 8;
+/** Multiply-accumulates below which a chunk is not worth its counter: about a microsecond. */
+const CHUNK_MACS = 32768;
+
+/** Two streams of row groups walk the halves of one matrix, or the gate and up matrices. */
+// @ts-ignore: decorator
+@inline function streamGroups(op: usize, rows: i32): i32 {
+  const groups = load<i32>(op + ROW_GROUPS);
+  if (rows >= GEMM_ROWS || (load<u32>(op + FLAGS) & EXACT) || load<u32>(op + UP_WEIGHTS)) return groups;
+  return (groups + 1) >> 1;
+}
+
+// @ts-ignore: decorator
+@inline function groupsPerChunk(op: usize, rows: i32): i32 {
+  const groups = streamGroups(op, rows);
+  const macs = 16 * load<i32>(op + WIDTH) * rows;
+  const least = (CHUNK_MACS + macs - 1) / macs;
+  const chunks = load<i32>(THREADS) * CHUNKS_PER_THREAD;
+  return max(least, (groups + chunks - 1) / chunks);
+}
+
+export function matmulChunks(op: usize, rows: i32): i32 {
+  const per = groupsPerChunk(op, rows);
+  return (streamGroups(op, rows) + per - 1) / per;
+}
+
+/** Sets y, 8 f32 for each of `groups` groups, to what the sums start from. */
+function begin(op: usize, y: usize, first: i32, groups: i32): void {
+  const start = load<u32>(op + START), bytes = <usize>groups << 5;
+  const bias = <usize>load<u32>(op + BIAS) + (<usize>first << 5);
+  if (start == START_ZERO) memory.fill(y, 0, bytes);
+  else if (start == START_BIAS) memory.copy(y, bias, bytes);
+  else if (start == START_ADD_BIAS) {
+    for (let i: usize = 0; i < bytes; i += 16) v128.store(y + i, f32x4.add(v128.load(y + i), v128.load(bias + i)));
+  }
+}
+
+/** gate = act(gate) * up over `count` (a multiple of 8) values. */
+function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
+  const silu = load<u32>(op + ACTIVATION) == ACT_SILU;
+  for (let offset: usize = 0, end = <usize>count << 2; offset < end; offset += 16) {
+    const g = v128.load(gateAt + offset);
+    v128.store(gateAt + offset, f32x4.mul(silu ? silu4(g) : gelu4(g), v128.load(upAt + offset)));
+  }
+}
+
+/** GATE: one row. */
+export function gateRow(op: usize, row: i32): void {
+  const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
+  gate(op, to, <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE), load<i32>(op + WIDTH));
+}
+
+export function matmulChunk(op: usize, chunk: i32, rows: i32, region: usize, scratch: usize): void {
+  const per = groupsPerChunk(op, rows);
+  const first = chunk * per;
+  const count = min(per, streamGroups(op, rows) - first);
+  const xStride = load<u32>(op + X_STRIDE);
+  const x = rows == 1 ? region + load<u32>(op + X_PRIVATE) : <usize>load<u32>(op + X_SHARED);
+  if (load<u32>(op + FLAGS) & EXACT) exactChunk(op, first, count, rows, x, xStride, scratch);
+  else if (rows < GEMM_ROWS) gemvChunk(op, first, count, rows, x, xStride, scratch);
+  else gemmChunk(op, first, count, rows, x, xStride, scratch);
+}
+
+function gemvChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
+  const kernel = load<u32>(op + GEMV), units = load<i32>(op + UNITS), bytes = <usize>load<u32>(op + GROUP_BYTES);
+  const stride = <usize>load<u32>(op + TO_STRIDE), up = <usize>load<u32>(op + UP_WEIGHTS);
+  const a = <usize>load<u32>(op + WEIGHTS) + <usize>first * bytes;
+  let y = <usize>load<u32>(op + TO) + (<usize>first << 5);
+  if (up) {
+    for (let row = 0; row < rows; row++) {
+      memory.fill(y, 0, <usize>count << 5);
+      memory.fill(scratch, 0, <usize>count << 5);
+      call_indirect<void>(kernel, a, up + <usize>first * bytes, x, y, scratch, count, units);
+      gate(op, y, scratch, count << 3);
+      x += xStride;
+      y += stride;
+    }
+    return;
+  }
+  const groups = load<i32>(op + ROW_GROUPS), half = streamGroups(op, rows);
+  // With an odd number of groups the last one has no partner: it goes alone, as both streams.
+  const paired = min(count, groups - half - first);
+  for (let row = 0; row < rows; row++) {
+    begin(op, y, first, count);
+    begin(op, y + (<usize>half << 5), first + half, paired);
+    if (paired > 0) call_indirect<void>(kernel, a, a + <usize>half * bytes, x, y, y + (<usize>half << 5), paired, units);
+    if (paired < count) {
+      const w = a + <usize>paired * bytes, last = y + (<usize>paired << 5);
+      call_indirect<void>(kernel, w, w, x, last, last, 1, units);
+    }
+    x += xStride;
+    y += stride;
+  }
+}
+
+function gemmChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
+  const kernel = load<u32>(op + GEMM), units = load<i32>(op + UNITS), bytes = <usize>load<u32>(op + GROUP_BYTES);
+  const stride = <usize>load<u32>(op + TO_STRIDE), up = <usize>load<u32>(op + UP_WEIGHTS);
+  const unpacked = scratch + (<usize>rows << 5);
+  for (let g = first; g < first + count; g++) {
+    const y = <usize>load<u32>(op + TO) + (<usize>g << 5), w = <usize>g * bytes;
+    if (up) {
+      memory.fill(scratch, 0, <usize>rows << 5);
+      call_indirect<void>(kernel, up + w, x, xStride, scratch, 32, rows, units, unpacked);
+    }
+    for (let row = 0; row < rows; row++) begin(op, y + <usize>row * stride, g, 1);
+    call_indirect<void>(kernel, <usize>load<u32>(op + WEIGHTS) + w, x, xStride, y, stride, rows, units, unpacked);
+    if (up) for (let row: usize = 0; row < <usize>rows; row++) gate(op, y + row * stride, scratch + (row << 5), 8);
+  }
+}
+
+function exactChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
+  const kernel = load<u32>(op + DEQUANTIZE), units = load<i32>(op + UNITS), bytes = <usize>load<u32>(op + GROUP_BYTES);
+  const stride = <usize>load<u32>(op + TO_STRIDE), up = <usize>load<u32>(op + UP_WEIGHTS);
+  const block = bytes / units, spare = scratch + (<usize>rows << 5);
+  for (let g = first; g < first + count; g++) {
+    const y = <usize>load<u32>(op + TO) + (<usize>g << 5), w = <usize>g * bytes;
+    if (up) {
+      memory.fill(scratch, 0, <usize>rows << 5);
+      exactGroup(kernel, up + w, block, x, xStride, scratch, 32, rows, units, spare);
+    }
+    for (let row = 0; row < rows; row++) begin(op, y + <usize>row * stride, g, 1);
+    exactGroup(kernel, <usize>load<u32>(op + WEIGHTS) + w, block, x, xStride, y, stride, rows, units, spare);
+    if (up) for (let row: usize = 0; row < <usize>rows; row++) gate(op, y + row * stride, scratch + (row << 5), 8);
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The op loop. Every worker of a segment walks the same program; see sync.ts for how they share its chunks.
+ */
+import {
+  OPS, OUTPUTS, PRIVATE, PRIVATE_BYTES, PROFILE, PROGRAM, SCRATCH_OFFSET, TOKENS,
+} from './control';
+import { activateRow, addNormRow } from './ops/activate';
+import { attendChunk, attendChunks } from './ops/attend';
+import { embedRow, gatherRow } from './ops/embed';
+import { gateRow, matmulChunk, matmulChunks } from './ops/matmul';
+import { rotateChunk, rotateChunks } from './ops/rotate';
+import {
+  BARRIER, FLAGS, GROUP, ON_OUTPUTS, OPCODE, OP_ACTIVATE, OP_ADD_NORM, OP_ATTEND, OP_EMBED, OP_GATE, OP_GATHER, OP_MATMUL,
+  OP_RECEIVE, OP_ROTATE, RECORD_BYTES,
+} from './record';
+import { NONE, STALE, finish, take, wait } from './sync';
+
+// @ts-ignore: decorator
+@external('env', 'now')
+declare function now(): f64;
+
+/** How many chunks an op has for this many rows. */
+function chunksOf(op: usize, opcode: u32, rows: i32): i32 {
+  if (rows == 0) return 0;
+  if (opcode == OP_MATMUL) return matmulChunks(op, rows);
+  if (opcode == OP_ROTATE) return rotateChunks(op, rows);
+  if (opcode == OP_ATTEND) return attendChunks(op, rows);
+  // The hidden state comes from the segment before, in one piece, moved by JavaScript.
+  if (opcode == OP_RECEIVE) return 1;
+  return rows;
+}
+
+function run(op: usize, opcode: u32, chunk: i32, rows: i32, region: usize, scratch: usize): void {
+  if (opcode == OP_MATMUL) matmulChunk(op, chunk, rows, region, scratch);
+  else if (opcode == OP_ATTEND) attendChunk(op, chunk, rows, scratch);
+  else if (opcode == OP_ROTATE) rotateChunk(op, chunk, rows);
+  else if (opcode == OP_ACTIVATE) activateRow(op, chunk, 0, scratch);
+  else if (opcode == OP_ADD_NORM) addNormRow(op, chunk, scratch);
+  else if (opcode == OP_EMBED) embedRow(op, chunk, scratch);
+  else if (opcode == OP_GATHER) gatherRow(op, chunk);
+  else if (opcode == OP_GATE) gateRow(op, chunk);
+}
+
+/** Does this worker's part of step `epoch`. True when all of it is done; false when it is over or broken. */
+export function walk(worker: i32, epoch: i32): bool {
+  const ops = load<i32>(OPS);
+  const region = <usize>load<u32>(PRIVATE) + <usize>worker * load<u32>(PRIVATE_BYTES);
+  const scratch = region + load<u32>(SCRATCH_OFFSET);
+  const profile = <usize>load<u32>(PROFILE);
+  let op = <usize>load<u32>(PROGRAM);
+  let chunksInGroup = 0;
+  for (let i = 0; i < ops; i++, op += RECORD_BYTES) {
+    const opcode = load<u32>(op + OPCODE), flags = load<u32>(op + FLAGS);
+    const rows = load<i32>(flags & ON_OUTPUTS ? OUTPUTS : TOKENS);
+    const start: f64 = profile ? now() : 0;
+    if (opcode == OP_ACTIVATE && rows == 1) {
+      // Each worker does it for itself: cheaper than meeting at a barrier.
+      activateRow(op, 0, region, scratch);
+    } else {
+      const chunks = chunksOf(op, opcode, rows), group = load<i32>(op + GROUP);
+      chunksInGroup += chunks;
+      while (opcode != OP_RECEIVE) {
+        const chunk = take(i, epoch, chunks);
+        if (chunk == NONE) break;
+        if (chunk == STALE) return false;
+        run(op, opcode, chunk, rows, region, scratch);
+        finish(group);
+      }
+    }
+    const worked: f64 = profile ? now() : 0;
+    if ((flags & BARRIER) && !(opcode == OP_ACTIVATE && rows == 1)) {
+      if (!wait(i, epoch, chunksInGroup)) return false;
+      chunksInGroup = 0;
+    }
+    if (profile) {
+      // Per worker and op: time at work, then time at the barrier.
+      const slot = profile + (<usize>(worker * ops + i) << 4);
+      store<f64>(slot, load<f64>(slot) + (worked - start));
+      store<f64>(slot, load<f64>(slot, 8) + (now() - worked), 8);
+    }
+  }
+  return true;
+}

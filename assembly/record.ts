@@ -1,0 +1,107 @@
+/**
+ * Op records: a program is a flat array of them, 128 bytes each, all words 32 bits. src/kernels/record.ts
+ * has the same list for the compiler of programs; a test compares the two.
+ */
+export const RECORD_BYTES: usize = 128;
+
+// What every record has.
+export const OPCODE: usize = 0;
+export const FLAGS: usize = 4;
+/** Index of the record whose counters the chunks of this op count on: the next one with a barrier. */
+export const GROUP: usize = 8;
+
+// Opcodes.
+export const OP_EMBED = 1;
+export const OP_ACTIVATE = 2;
+export const OP_MATMUL = 3;
+export const OP_ROTATE = 4;
+export const OP_ATTEND = 5;
+export const OP_ADD_NORM = 6;
+export const OP_GATHER = 7;
+export const OP_RECEIVE = 8;
+export const OP_GATE = 9;
+
+// Flags.
+/** All chunks of the group must be done before the next op starts. */
+export const BARRIER: u32 = 1;
+/** The op works on the rows whose logits are wanted, not on all tokens of the batch. */
+export const ON_OUTPUTS: u32 = 2;
+/** Rotary pairs are (i, i + n/2) instead of (2i, 2i + 1). */
+export const NEOX: u32 = 4;
+/** Matmul with f32 activations through DEQUANTIZE. */
+export const EXACT: u32 = 8;
+
+// Source and destination of most ops: f32 rows, and the bytes from one row to the next.
+export const FROM: usize = 12;
+export const FROM_STRIDE: usize = 16;
+export const TO: usize = 20;
+export const TO_STRIDE: usize = 24;
+export const WIDTH: usize = 28;
+
+// EMBED: TO row t = SCALE * row ids[t] of the matrix.  MATMUL: TO (+)= activations x matrix.
+export const WEIGHTS: usize = 32;
+export const GROUP_BYTES: usize = 36; //   of 8 rows
+export const ROW_GROUPS: usize = 40;
+export const UNITS: usize = 44; //         blocks of 32 columns, or columns, as the kernel counts
+export const DEQUANTIZE: usize = 48;
+export const SCALE: usize = 52;
+export const GEMV: usize = 56;
+export const GEMM: usize = 60;
+export const X_SHARED: usize = 64; //      activations of a batch: address
+export const X_PRIVATE: usize = 68; //     activations of a single row: offset in the private region
+export const X_STRIDE: usize = 72;
+export const START: usize = 76; //         how TO starts: START_*
+export const BIAS: usize = 80;
+export const UP_WEIGHTS: usize = 84; //    not 0: TO = act(activations x WEIGHTS) * (activations x UP_WEIGHTS)
+export const ACTIVATION: usize = 88;
+export const START_ZERO = 0;
+export const START_ADD = 1;
+export const START_BIAS = 2;
+export const START_ADD_BIAS = 3;
+export const ACT_SILU = 0;
+export const ACT_GELU = 1; //              the tanh form
+
+// GATE: TO = act(TO) * FROM, for gate and up matrices of different formats.
+
+// ACTIVATE: normalizes rows (where NORM says so) and quantizes them for the matmuls that follow.
+export const NORM: usize = 32;
+export const NORM_WEIGHT: usize = 36;
+export const NORM_BIAS: usize = 40;
+export const EPSILON: usize = 44; //       f32
+export const X8_SHARED: usize = 48; //     three forms of activations, each wanted where its stride is not 0
+export const X8_PRIVATE: usize = 52;
+export const X8_STRIDE: usize = 56;
+export const X16_SHARED: usize = 60;
+export const X16_PRIVATE: usize = 64;
+export const X16_STRIDE: usize = 68;
+export const X32_SHARED: usize = 72;
+export const X32_PRIVATE: usize = 76;
+export const X32_STRIDE: usize = 80;
+export const NORM_NONE = 0;
+export const NORM_RMS = 1;
+export const NORM_LAYER = 2;
+
+// ROTATE: per head: norm (where there are weights), rotary embedding of Q (in place) and K, K and V to the cache.
+// ATTEND: FROM is Q, TO the attention's output.
+export const HEADS: usize = 32;
+export const KV_HEADS: usize = 36;
+export const HEAD_WIDTH: usize = 40; //    of Q and K
+export const VALUE_WIDTH: usize = 44; //   of V
+export const K_CACHE: usize = 48; //       offset of this layer's keys in a page
+export const V_CACHE: usize = 52;
+export const KV_TYPE: usize = 56;
+export const K_FROM: usize = 60;
+export const V_FROM: usize = 64;
+export const K_STRIDE: usize = 68; //      bytes between rows
+export const V_STRIDE: usize = 104;
+export const ROTARY: usize = 72; //        how many values of a head are rotated
+export const ROPE_TABLE: usize = 76; //    0 or 1
+export const Q_NORM: usize = 80; //        address of HEAD_WIDTH f32, or 0
+export const K_NORM: usize = 84;
+export const HEAD_EPSILON: usize = 88; //  f32
+export const WINDOW: usize = 92; //        positions a token sees, itself included; 0: all
+export const SOFTMAX_SCALE: usize = 96; // f32
+export const SOFTCAP: usize = 100; //      f32; 0: none
+export const KV_F32 = 0;
+export const KV_F16 = 1;
+export const KV_Q8_0 = 2;

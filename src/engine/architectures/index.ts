@@ -1,0 +1,19 @@
+import { ModelError } from '../../errors.ts';
+import { gemma3 } from './gemma3.ts';
+import { llama } from './llama.ts';
+import { qwen2 } from './qwen2.ts';
+import { qwen3 } from './qwen3.ts';
+import type { Architecture } from './types.ts';
+
+/** Every architecture that the engine runs. */
+export const ARCHITECTURES: readonly Architecture[] = [llama, qwen2, qwen3, gemma3];
+
+/** The description of `general.architecture`; throws a ModelError that lists what there is. */
+export function architectureOf(name: string): Architecture {
+  const found = ARCHITECTURES.find((architecture) => architecture.name === name);
+  if (found) return found;
+  const known = ARCHITECTURES.map((architecture) => architecture.name).join(', ');
+  throw new ModelError(`architecture "${name}" is not supported; supported are ${known}`, {
+    code: 'ERR_UNKNOWN_ARCHITECTURE',
+  });
+}

@@ -1,0 +1,64 @@
+/** What the engine asks of the program that hosts it: threads and files. Node's is in platform/node/host.ts. */
+import type { KernelVariant } from './types.ts';
+
+/** One stretch of a tensor to bring into a segment: rows to repack, or bytes to copy. */
+export interface LoadTask {
+  segment: number;
+  tensor: string;
+  /** Which file of the model. */
+  shard: number;
+  offset: number;
+  bytes: number;
+  /** Address in the segment's memory. */
+  to: number;
+  /** Undefined: the bytes are copied as they are. */
+  repack?: {
+    /** Number of the format's kernels. */
+    kernel: number;
+    rows: number;
+    rowBytes: number;
+    groupBytes: number;
+    units: number;
+  };
+}
+
+export interface SegmentMemory {
+  memory: WebAssembly.Memory;
+  /** Where workers may put raw bytes while loading: `stageBytes` each. */
+  stage: number;
+  stageBytes: number;
+  /** Hidden state: address, and bytes from one token to the next. */
+  hidden: { address: number; stride: number };
+}
+
+export interface WorkerSetup {
+  module: WebAssembly.Module;
+  threads: number;
+  segments: SegmentMemory[];
+  /** The files of the model, by shard. */
+  paths: string[];
+  tasks: LoadTask[];
+  /** Counters of the loading workers: see LOAD_WORDS. */
+  load: SharedArrayBuffer;
+}
+
+/** Int32 words of WorkerSetup.load. */
+export const LOAD_NEXT = 0;
+export const LOAD_READY = 1;
+export const LOAD_STOP = 2;
+/** KiB brought in so far. */
+export const LOAD_KIB = 3;
+export const LOAD_WORDS = 4;
+
+export interface Workers {
+  /** Rejects as soon as a worker dies or throws; resolves when all have returned. */
+  readonly finished: Promise<void>;
+  /** Ends all threads, also stuck ones. */
+  terminate(): Promise<void>;
+}
+
+export interface Host {
+  /** Starts workers that load their share, then walk steps until they are stopped. */
+  start(setup: WorkerSetup): Workers;
+  kernels(variant: KernelVariant): Promise<WebAssembly.Module>;
+}

@@ -1,0 +1,259 @@
+/**
+ * Where everything lies in a segment's memory. From low to high addresses:
+ *
+ *   constants, control block | op records | tickets | step inputs | work buffers | private regions
+ *   | vectors (norms, biases) | weight matrices in row groups | KV pages
+ *
+ * Nothing is allocated here: a layout is numbers, so that a model's need is known before any memory is.
+ */
+import { ModelError } from '../errors.ts';
+import { activationBytes, groupBytes, type ActivationForm } from '../kernels/formats.ts';
+import { CONTROL, PAGE } from '../kernels/control.ts';
+import { KV_F16, KV_F32, KV_Q8_0, RECORD_BYTES } from '../kernels/record.ts';
+import type { ModelSpec } from './architectures/types.ts';
+import { formOf, type Buffer, type Op, type SegmentProgram, type Weight } from './program.ts';
+import type { KvType } from './types.ts';
+
+export interface LayoutOptions {
+  threads: number;
+  /** Tokens in a batch at most. */
+  batch: number;
+  /** Rows of logits in a step at most. */
+  outputs: number;
+  /** Pages of the KV cache. */
+  pages: number;
+  kvType: KvType;
+  /** f32 activations for all matmuls. */
+  exact: boolean;
+  profile: boolean;
+}
+
+/** Sequences in one batch at most: each has a page table in the step inputs. */
+export const MOST_RUNS = 32;
+/** Bytes of raw rows that a worker reads at a time while loading. */
+export const STAGE_BYTES = 1 << 20;
+/** wasm32: end addresses must not wrap, so the last 64 KiB stay unused. */
+export const MEMORY_LIMIT = 2 ** 32 - 65536;
+
+export const KV_CODES: Record<KvType, number> = { f32: KV_F32, f16: KV_F16, q8_0: KV_Q8_0 };
+
+/** Where one form of the activations lies: for batches, and within a private region for a single row. */
+export interface ActivationSlot {
+  shared: number;
+  private: number;
+  /** Bytes of the widest row. */
+  stride: number;
+}
+
+export interface SegmentLayout {
+  program: SegmentProgram;
+  /** Address of op records and of their counters. */
+  records: number;
+  tickets: number;
+  inputs: {
+    tokenIds: number;
+    positions: number;
+    pageTables: number;
+    outputRows: number;
+    /** One per rope of the model. */
+    ropes: number[];
+    /** MOST_RUNS page tables of `pages` u32 each. */
+    pageNumbers: number;
+  };
+  /** Address and row stride in bytes of each buffer. */
+  buffers: Map<Buffer, { address: number; stride: number }>;
+  slots: Map<ActivationForm, ActivationSlot>;
+  private: { address: number; bytes: number; scratch: number };
+  /** Times per worker and op, 0 without profiling. */
+  profile: number;
+  /** Raw bytes while loading: `stageBytes` per worker, over the work buffers. */
+  stage: number;
+  stageBytes: number;
+  /** Address of each weight, by tensor name. */
+  weights: Map<string, number>;
+  weightBytes: number;
+  kv: { address: number; pageBytes: number; layers: Map<number, { keys: number; values: number }> };
+  /** All in all, a multiple of 64 KiB. */
+  bytes: number;
+}
+
+const align = (n: number, to: number) => Math.ceil(n / to) * to;
+
+/** Rows are padded to whole groups of 8, as the kernels write them. */
+export const padded = (rows: number) => align(rows, 8);
+
+/** Bytes of the run-time form of a weight. */
+export function weightBytes(weight: Weight): number {
+  if (!weight.format) return padded(weight.columns) * 4;
+  return groupBytes(weight.format, weight.columns) * Math.ceil(weight.rows / 8);
+}
+
+/** The weights that an op reads. */
+export function weightsOf(op: Op): Weight[] {
+  switch (op.kind) {
+    case 'embed':
+      return [op.weight];
+    case 'activate':
+      return op.norm ? [op.norm] : [];
+    case 'matmul':
+      return [op.weight, op.up, op.bias].filter((weight) => weight !== undefined);
+    case 'rotate':
+      return [op.qNorm, op.kNorm].filter((weight) => weight !== undefined);
+    case 'addNorm':
+      return [op.norm];
+    default:
+      return [];
+  }
+}
+
+/** Elements per row of each buffer of a segment. */
+function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, number> {
+  const layers = spec.layers.slice(program.first, program.last);
+  const most = (f: (layer: (typeof layers)[number]) => number) => Math.max(0, ...layers.map(f));
+  return new Map<Buffer, number>([
+    ['hidden', spec.width],
+    ['query', most((layer) => layer.heads * spec.headWidth)],
+    ['key', most((layer) => layer.kvHeads * spec.headWidth)],
+    ['value', most((layer) => layer.kvHeads * spec.valueWidth)],
+    ['attention', most((layer) => layer.heads * spec.valueWidth)],
+    ['gate', most((layer) => layer.feedForward)],
+    ['up', program.ops.some((op) => op.kind === 'gate') ? most((layer) => layer.feedForward) : 0],
+    ['branch', program.ops.some((op) => op.kind === 'addNorm') ? spec.width : 0],
+    ['output', spec.width],
+    ['logits', program.last === spec.layers.length ? spec.vocabulary : 0],
+  ]);
+}
+
+/** Bytes of one head's keys or values in a page: tileBytes in assembly/ops/kv-cache.ts. */
+export function tileBytes(kvType: KvType, width: number): number {
+  if (kvType === 'f32') return width * PAGE * 4;
+  if (kvType === 'f16') return width * PAGE * 2;
+  return width * PAGE + Math.ceil(width / 32) * PAGE * 4;
+}
+
+/** Bytes of one page for the layers of a segment. */
+export function pageBytes(spec: ModelSpec, first: number, last: number, kvType: KvType): number {
+  const perHead = tileBytes(kvType, spec.headWidth) + tileBytes(kvType, spec.valueWidth);
+  return spec.layers.slice(first, last).reduce((sum, layer) => sum + layer.kvHeads * perHead, 0);
+}
+
+/** Scratch of an attention chunk: see attendRun in assembly/ops/attend.ts. */
+function attendScratch(spec: ModelSpec, program: SegmentProgram): number {
+  const queries = Math.max(0, ...spec.layers.slice(program.first, program.last).map((l) => l.heads / l.kvHeads));
+  const rows = align(Math.max(16, queries), 4);
+  return rows * (spec.headWidth * 4 + spec.valueWidth * 4 + PAGE * 4 + 8) + (spec.headWidth + spec.valueWidth) * PAGE * 4;
+}
+
+/** Scratch of a matmul chunk: gate rows (or groups), then the unpacked weights of whichever kernel. */
+function matmulScratch(program: SegmentProgram, batch: number): number {
+  const groups = Math.max(
+    0,
+    ...program.ops.map((op) => (op.kind === 'matmul' && op.up ? Math.ceil(op.weight.rows / 8) : 0)),
+  );
+  return Math.max(batch, groups) * 32 + 10240;
+}
+
+/** @throws ModelError when the segment does not fit into 4 GiB */
+export function layoutSegment(spec: ModelSpec, program: SegmentProgram, options: LayoutOptions): SegmentLayout {
+  const { threads, batch, outputs, pages } = options;
+  let top = CONTROL + 1024;
+  const take = (bytes: number, to = 64) => {
+    const address = align(top, to);
+    top = address + bytes;
+    return address;
+  };
+  const ops = program.ops.length;
+  const records = take(ops * RECORD_BYTES);
+  const tickets = take(ops * 16);
+  const inputs = {
+    tokenIds: take(batch * 4),
+    positions: take(batch * 4),
+    pageTables: take(batch * 4),
+    outputRows: take(outputs * 4),
+    ropes: spec.ropes.map((rope) => take(batch * rope.rotary * 4)),
+    pageNumbers: take(MOST_RUNS * pages * 4),
+  };
+  const profile = options.profile ? take(threads * ops * 16) : 0;
+
+  const stage = take(0, 4096);
+  const buffers: SegmentLayout['buffers'] = new Map();
+  for (const [name, width] of bufferWidths(spec, program)) {
+    // A row more than a power of two apart from the next: rows do not fight for the same cache lines.
+    const stride = padded(width) * 4 + (width > 0 ? 64 : 0);
+    buffers.set(name, { address: take(stride * (name === 'output' || name === 'logits' ? outputs : batch)), stride });
+  }
+
+  // The widest row of each form that any op wants.
+  const strides = new Map<ActivationForm, number>();
+  let widest = 0;
+  for (const op of program.ops) {
+    if (op.kind === 'activate') {
+      widest = Math.max(widest, op.width);
+      for (const form of op.forms) strides.set(form, Math.max(strides.get(form) ?? 0, activationBytes(form, op.width)));
+    } else if (op.kind === 'addNorm') widest = Math.max(widest, spec.width);
+  }
+  let privateTop = 0;
+  const slots: SegmentLayout['slots'] = new Map();
+  for (const [form, bytes] of strides) {
+    const stride = align(bytes, 64) + 64;
+    slots.set(form, { shared: take(stride * batch), private: privateTop, stride });
+    privateTop += stride;
+  }
+  const scratchBytes = Math.max(padded(widest) * 4, attendScratch(spec, program), matmulScratch(program, batch));
+  const privateBytes = align(privateTop + scratchBytes, 4096) + 192;
+  const privateAddress = take(privateBytes * threads, 4096);
+
+  const matrices = program.ops.flatMap(weightsOf);
+  const largestRows = Math.max(
+    0,
+    ...matrices.map((weight) => (weight.tensor.byteLength / weight.rows) * Math.min(8, weight.rows)),
+  );
+  const stageBytes = align(Math.max(STAGE_BYTES, largestRows), 4096);
+  top = Math.max(top, stage + stageBytes * threads);
+
+  const weights = new Map<string, number>();
+  const weightsStart = top;
+  for (const weight of matrices.filter((w) => !w.format).concat(matrices.filter((w) => w.format))) {
+    if (!weights.has(weight.tensor.name)) weights.set(weight.tensor.name, take(weightBytes(weight)));
+  }
+  const totalWeights = top - weightsStart;
+
+  const layers = new Map<number, { keys: number; values: number }>();
+  let inPage = 0;
+  for (const layer of spec.layers.slice(program.first, program.last)) {
+    const keys = inPage;
+    const values = keys + layer.kvHeads * tileBytes(options.kvType, spec.headWidth);
+    inPage = values + layer.kvHeads * tileBytes(options.kvType, spec.valueWidth);
+    layers.set(layer.index, { keys, values });
+  }
+  const kv = { address: take(inPage * pages, 4096), pageBytes: inPage, layers };
+  const bytes = align(top, 65536);
+  if (bytes > MEMORY_LIMIT) {
+    throw new ModelError(
+      `layers ${program.first} to ${program.last - 1} need ${(bytes / 2 ** 30).toFixed(1)} GiB; a segment holds 4: ` +
+        'lower --ctx-size or --batch-size, or set a lower --segment-limit',
+      { code: 'ERR_SEGMENT_TOO_LARGE' },
+    );
+  }
+  return {
+    program,
+    records,
+    tickets,
+    inputs,
+    buffers,
+    slots,
+    private: { address: privateAddress, bytes: privateBytes, scratch: privateTop },
+    profile,
+    stage,
+    stageBytes,
+    weights,
+    weightBytes: totalWeights,
+    kv,
+    bytes,
+  };
+}
+
+/** The slot and the row stride that a matmul reads its activations from. */
+export function activationSlot(layout: SegmentLayout, weight: Weight, exact: boolean): ActivationSlot {
+  return layout.slots.get(formOf(weight, exact))!;
+}

@@ -1,0 +1,193 @@
+/**
+ * A ModelSpec to programs: for each segment the list of ops of its layers, as values; memory.ts gives them
+ * addresses and layout.ts writes them as records.
+ */
+import { ModelError } from '../errors.ts';
+import { typeLabel } from '../gguf/tensor-types.ts';
+import type { GgufTensor } from '../gguf/types.ts';
+import { formatOf, type ActivationForm, type WeightFormat } from '../kernels/formats.ts';
+import type { LayerSpec, ModelSpec } from './architectures/types.ts';
+
+/** A weight matrix [rows, columns] or vector of a segment. */
+export interface Weight {
+  tensor: GgufTensor;
+  rows: number;
+  columns: number;
+  /** Undefined for vectors, which are kept as f32. */
+  format?: WeightFormat;
+}
+
+/** Work buffers of f32 rows, one row per token: see BUFFER_WIDTHS in memory.ts. */
+export type Buffer = 'hidden' | 'query' | 'key' | 'value' | 'attention' | 'gate' | 'up' | 'branch' | 'output' | 'logits';
+
+export type Op =
+  | { kind: 'receive' }
+  | { kind: 'embed'; weight: Weight; to: Buffer; scale: number }
+  | { kind: 'activate'; from: Buffer; width: number; norm?: Weight; forms: ActivationForm[]; onOutputs?: boolean }
+  | {
+      kind: 'matmul';
+      weight: Weight;
+      to: Buffer;
+      bias?: Weight;
+      /** Add to what is in `to`. */
+      add?: boolean;
+      /** Gated: to = act(x weight) * (x up). */
+      up?: Weight;
+      onOutputs?: boolean;
+      barrier: boolean;
+    }
+  | { kind: 'gate'; to: Buffer; from: Buffer; width: number }
+  | { kind: 'rotate'; layer: LayerSpec; qNorm?: Weight; kNorm?: Weight }
+  | { kind: 'attend'; layer: LayerSpec }
+  | { kind: 'addNorm'; from: Buffer; to: Buffer; norm: Weight }
+  | { kind: 'gather'; from: Buffer; to: Buffer };
+
+export interface SegmentProgram {
+  /** Layers first .. last - 1. */
+  first: number;
+  last: number;
+  ops: Op[];
+}
+
+/** The form in which an op's kernels take activations. */
+export function formOf(weight: Weight, exact: boolean): ActivationForm {
+  return exact ? 'f32' : weight.format!.form;
+}
+
+/** Finds, checks and describes the tensors of a model. */
+class Weights {
+  private readonly spec: ModelSpec;
+
+  constructor(spec: ModelSpec) {
+    this.spec = spec;
+  }
+
+  has(name: string): boolean {
+    return this.spec.tensors.has(name);
+  }
+
+  private get(name: string): GgufTensor {
+    const tensor = this.spec.tensors.get(name);
+    if (!tensor) throw new ModelError(`tensor ${name} is missing (architecture ${this.spec.architecture.name})`);
+    return tensor;
+  }
+
+  matrix(name: string, rows: number, columns: number): Weight {
+    const tensor = this.get(name);
+    this.checkShape(tensor, [columns, rows]);
+    const format = formatOf(tensor.type, rows);
+    if (!format) throw new ModelError(`tensor ${name}: type ${typeLabel(tensor.type)} is not supported`);
+    return { tensor, rows, columns, format };
+  }
+
+  vector(name: string, length: number): Weight {
+    const tensor = this.get(name);
+    this.checkShape(tensor, [length]);
+    if (tensor.type !== 0) {
+      throw new ModelError(`tensor ${name} has type ${typeLabel(tensor.type)}; vectors must be F32`);
+    }
+    return { tensor, rows: 1, columns: length };
+  }
+
+  optionalVector(name: string, length: number): Weight | undefined {
+    return this.has(name) ? this.vector(name, length) : undefined;
+  }
+
+  private checkShape(tensor: GgufTensor, wanted: number[]): void {
+    const shape = [...tensor.shape];
+    while (shape.length > wanted.length && shape.at(-1) === 1) shape.pop();
+    if (shape.length !== wanted.length || shape.some((n, i) => n !== wanted[i])) {
+      throw new ModelError(`tensor ${tensor.name} has shape ${tensor.shape.join(' x ')}; expected ${wanted.join(' x ')}`);
+    }
+  }
+}
+
+/**
+ * Programs for segments that end before the layers in `cuts` (and at the last): an empty list is one segment.
+ * With `exact`, matmuls take f32 activations.
+ *
+ * @throws ModelError for a missing tensor, a wrong shape or a type without kernels
+ */
+export function compileProgram(spec: ModelSpec, cuts: readonly number[], exact: boolean): SegmentProgram[] {
+  const weights = new Weights(spec);
+  const starts = [0, ...cuts];
+  return starts.map((first, i) => {
+    const last = starts[i + 1] ?? spec.layers.length;
+    const ops: Op[] = i === 0 ? [embedOp(spec, weights)] : [{ kind: 'receive' }];
+    for (const layer of spec.layers.slice(first, last)) ops.push(...layerOps(spec, weights, layer, exact));
+    if (last === spec.layers.length) ops.push(...outputOps(spec, weights, exact));
+    return { first, last, ops };
+  });
+}
+
+function embedOp(spec: ModelSpec, weights: Weights): Op {
+  const weight = weights.matrix('token_embd.weight', spec.vocabulary, spec.width);
+  return { kind: 'embed', weight, to: 'hidden', scale: spec.embeddingScale };
+}
+
+function activate(from: Buffer, width: number, norm: Weight | undefined, users: Weight[], exact: boolean): Op {
+  return { kind: 'activate', from, width, norm, forms: [...new Set(users.map((weight) => formOf(weight, exact)))] };
+}
+
+function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
+  const name = (part: string) => `blk.${layer.index}.${part}`;
+  const { width, headWidth, valueWidth } = spec;
+  const q = weights.matrix(name('attn_q.weight'), layer.heads * headWidth, width);
+  const k = weights.matrix(name('attn_k.weight'), layer.kvHeads * headWidth, width);
+  const v = weights.matrix(name('attn_v.weight'), layer.kvHeads * valueWidth, width);
+  const o = weights.matrix(name('attn_output.weight'), width, layer.heads * valueWidth);
+  const bias = (part: string, length: number) => weights.optionalVector(name(part), length);
+  return [
+    activate('hidden', width, weights.vector(name('attn_norm.weight'), width), [q, k, v], exact),
+    { kind: 'matmul', weight: q, to: 'query', bias: bias('attn_q.bias', q.rows), barrier: false },
+    { kind: 'matmul', weight: k, to: 'key', bias: bias('attn_k.bias', k.rows), barrier: false },
+    { kind: 'matmul', weight: v, to: 'value', bias: bias('attn_v.bias', v.rows), barrier: true },
+    { kind: 'rotate', layer, qNorm: bias('attn_q_norm.weight', headWidth), kNorm: bias('attn_k_norm.weight', headWidth) },
+    { kind: 'attend', layer },
+    activate('attention', o.columns, undefined, [o], exact),
+    ...branchEnd(o, bias('attn_output.bias', width), bias('post_attention_norm.weight', width)),
+    ...feedForwardOps(spec, weights, layer, exact),
+  ];
+}
+
+/** The last matmul of a branch: into the hidden state, or through a norm of its own first. */
+function branchEnd(weight: Weight, bias: Weight | undefined, postNorm: Weight | undefined): Op[] {
+  if (!postNorm) return [{ kind: 'matmul', weight, to: 'hidden', add: true, bias, barrier: true }];
+  return [
+    { kind: 'matmul', weight, to: 'branch', bias, barrier: true },
+    { kind: 'addNorm', from: 'branch', to: 'hidden', norm: postNorm },
+  ];
+}
+
+function feedForwardOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
+  const name = (part: string) => `blk.${layer.index}.${part}`;
+  const { width } = spec;
+  const gate = weights.matrix(name('ffn_gate.weight'), layer.feedForward, width);
+  const up = weights.matrix(name('ffn_up.weight'), layer.feedForward, width);
+  const down = weights.matrix(name('ffn_down.weight'), width, layer.feedForward);
+  const gated: Op[] =
+    gate.format === up.format
+      ? [{ kind: 'matmul', weight: gate, up, to: 'gate', barrier: true }]
+      : [
+          { kind: 'matmul', weight: gate, to: 'gate', barrier: false },
+          { kind: 'matmul', weight: up, to: 'up', barrier: true },
+          { kind: 'gate', to: 'gate', from: 'up', width: layer.feedForward },
+        ];
+  return [
+    activate('hidden', width, weights.vector(name('ffn_norm.weight'), width), [gate, up], exact),
+    ...gated,
+    activate('gate', layer.feedForward, undefined, [down], exact),
+    ...branchEnd(down, undefined, weights.optionalVector(name('post_ffw_norm.weight'), width)),
+  ];
+}
+
+function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): Op[] {
+  const name = weights.has('output.weight') ? 'output.weight' : 'token_embd.weight';
+  const weight = weights.matrix(name, spec.vocabulary, spec.width);
+  const norm = weights.vector('output_norm.weight', spec.width);
+  return [
+    { kind: 'gather', from: 'hidden', to: 'output' },
+    { kind: 'activate', from: 'output', width: spec.width, norm, forms: [formOf(weight, exact)], onOutputs: true },
+    { kind: 'matmul', weight, to: 'logits', onOutputs: true, barrier: true },
+  ];
+}

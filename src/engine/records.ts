@@ -1,0 +1,247 @@
+/** Writes a segment's program as op records and its control block: the last step of compiling a model. */
+import * as C from '../kernels/control.ts';
+import * as R from '../kernels/record.ts';
+import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL, type KernelExports } from '../kernels/exports.ts';
+import { groupBytes, units, type ActivationForm } from '../kernels/formats.ts';
+import type { ModelSpec } from './architectures/types.ts';
+import { activationSlot, KV_CODES, padded, type LayoutOptions, type SegmentLayout } from './layout.ts';
+import type { Buffer, Op, Weight } from './program.ts';
+
+/** Byte offsets of a form's words in an ACTIVATE record. */
+const FORM_WORDS: Record<ActivationForm, [shared: number, priv: number, stride: number]> = {
+  int8: [R.X8_SHARED, R.X8_PRIVATE, R.X8_STRIDE],
+  int16: [R.X16_SHARED, R.X16_PRIVATE, R.X16_STRIDE],
+  f32: [R.X32_SHARED, R.X32_PRIVATE, R.X32_STRIDE],
+};
+
+/** Fills the memory of a segment below its weights. Kernel numbers come from the instantiated module. */
+export function writeSegment(
+  memory: WebAssembly.Memory,
+  kernels: KernelExports,
+  spec: ModelSpec,
+  layout: SegmentLayout,
+  options: LayoutOptions,
+): void {
+  const view = new DataView(memory.buffer);
+  const u32 = (address: number, value: number) => view.setUint32(address, value, true);
+  u32(C.THREADS, options.threads);
+  u32(C.OPS, layout.program.ops.length);
+  u32(C.PROGRAM, layout.records);
+  u32(C.TICKETS, layout.tickets);
+  u32(C.PRIVATE, layout.private.address);
+  u32(C.PRIVATE_BYTES, layout.private.bytes);
+  u32(C.SCRATCH_OFFSET, layout.private.scratch);
+  u32(C.KV_BASE, layout.kv.address);
+  u32(C.KV_PAGE_BYTES, layout.kv.pageBytes);
+  u32(C.PROFILE, layout.profile);
+  u32(C.HIDDEN, layout.buffers.get('hidden')!.address);
+  u32(C.TOKEN_IDS, layout.inputs.tokenIds);
+  u32(C.POSITIONS, layout.inputs.positions);
+  u32(C.PAGE_TABLES, layout.inputs.pageTables);
+  u32(C.OUTPUT_ROWS, layout.inputs.outputRows);
+  layout.inputs.ropes.forEach((address, i) => u32(C.ROPE_TABLES + 4 * i, address));
+
+  const { ops } = layout.program;
+  ops.forEach((op, index) => {
+    const writer = new RecordWriter(view, layout.records + index * R.RECORD_BYTES, kernels, spec, layout, options);
+    let group = index;
+    while (!hasBarrier(ops[group]!)) group++;
+    writer.write(op, group);
+  });
+}
+
+function hasBarrier(op: Op): boolean {
+  return op.kind !== 'matmul' || op.barrier;
+}
+
+class RecordWriter {
+  private readonly view: DataView;
+  private readonly at: number;
+  private readonly kernels: KernelExports;
+  private readonly spec: ModelSpec;
+  private readonly layout: SegmentLayout;
+  private readonly options: LayoutOptions;
+
+  constructor(
+    view: DataView,
+    at: number,
+    kernels: KernelExports,
+    spec: ModelSpec,
+    layout: SegmentLayout,
+    options: LayoutOptions,
+  ) {
+    this.view = view;
+    this.at = at;
+    this.kernels = kernels;
+    this.spec = spec;
+    this.layout = layout;
+    this.options = options;
+  }
+
+  private u32(word: number, value: number): void {
+    this.view.setUint32(this.at + word, value, true);
+  }
+
+  private f32(word: number, value: number): void {
+    this.view.setFloat32(this.at + word, value, true);
+  }
+
+  private buffer(name: Buffer, address: number, stride: number): void {
+    const buffer = this.layout.buffers.get(name)!;
+    this.u32(address, buffer.address);
+    this.u32(stride, buffer.stride);
+  }
+
+  private address(weight: Weight | undefined): number {
+    return weight ? this.layout.weights.get(weight.tensor.name)! : 0;
+  }
+
+  write(op: Op, group: number): void {
+    this.u32(R.GROUP, group);
+    let flags = hasBarrier(op) ? R.BARRIER : 0;
+    switch (op.kind) {
+      case 'receive':
+        this.u32(R.OPCODE, R.OP_RECEIVE);
+        break;
+      case 'embed':
+        this.u32(R.OPCODE, R.OP_EMBED);
+        this.buffer(op.to, R.TO, R.TO_STRIDE);
+        this.u32(R.WIDTH, op.weight.columns);
+        this.f32(R.SCALE, op.scale);
+        this.weight(op.weight);
+        break;
+      case 'activate':
+        this.activate(op);
+        if (op.onOutputs) flags |= R.ON_OUTPUTS;
+        break;
+      case 'matmul':
+        this.matmul(op);
+        if (op.onOutputs) flags |= R.ON_OUTPUTS;
+        if (this.options.exact && op.weight.format!.unitColumns > 1) flags |= R.EXACT;
+        break;
+      case 'gate':
+        this.u32(R.OPCODE, R.OP_GATE);
+        this.buffer(op.from, R.FROM, R.FROM_STRIDE);
+        this.buffer(op.to, R.TO, R.TO_STRIDE);
+        this.u32(R.WIDTH, padded(op.width));
+        this.activation();
+        break;
+      case 'rotate':
+        this.rotate(op);
+        if (this.spec.architecture.rope === 'neox') flags |= R.NEOX;
+        break;
+      case 'attend':
+        this.attend(op);
+        break;
+      case 'addNorm':
+        this.u32(R.OPCODE, R.OP_ADD_NORM);
+        this.buffer(op.from, R.FROM, R.FROM_STRIDE);
+        this.buffer(op.to, R.TO, R.TO_STRIDE);
+        this.norm(op.norm, this.spec.width);
+        break;
+      case 'gather':
+        this.u32(R.OPCODE, R.OP_GATHER);
+        this.buffer(op.from, R.FROM, R.FROM_STRIDE);
+        this.buffer(op.to, R.TO, R.TO_STRIDE);
+        this.u32(R.WIDTH, this.spec.width);
+        flags |= R.ON_OUTPUTS;
+        break;
+    }
+    this.u32(R.FLAGS, flags);
+  }
+
+  private weight(weight: Weight): void {
+    const format = weight.format!;
+    const index = (kind: number) => this.kernels.kernelIndex(format.kernel, kind);
+    this.u32(R.WEIGHTS, this.address(weight));
+    this.u32(R.GROUP_BYTES, groupBytes(format, weight.columns));
+    this.u32(R.ROW_GROUPS, Math.ceil(weight.rows / 8));
+    this.u32(R.UNITS, units(format, weight.columns));
+    this.u32(R.DEQUANTIZE, index(DEQUANTIZE_KERNEL));
+    this.u32(R.GEMV, index(GEMV_KERNEL));
+    this.u32(R.GEMM, index(GEMM_KERNEL));
+  }
+
+  private activation(): void {
+    this.u32(R.ACTIVATION, this.spec.architecture.activation === 'silu' ? R.ACT_SILU : R.ACT_GELU);
+  }
+
+  private norm(weight: Weight | undefined, width: number): void {
+    this.u32(R.WIDTH, width);
+    this.u32(R.NORM, weight ? R.NORM_RMS : R.NORM_NONE);
+    this.u32(R.NORM_WEIGHT, this.address(weight));
+    this.f32(R.EPSILON, this.spec.epsilon);
+  }
+
+  private activate(op: Op & { kind: 'activate' }): void {
+    this.u32(R.OPCODE, R.OP_ACTIVATE);
+    this.buffer(op.from, R.FROM, R.FROM_STRIDE);
+    this.norm(op.norm, op.width);
+    for (const form of op.forms) {
+      const slot = this.layout.slots.get(form)!;
+      const [shared, priv, stride] = FORM_WORDS[form];
+      this.u32(shared, slot.shared);
+      this.u32(priv, slot.private);
+      this.u32(stride, slot.stride);
+    }
+  }
+
+  private matmul(op: Op & { kind: 'matmul' }): void {
+    this.u32(R.OPCODE, R.OP_MATMUL);
+    this.buffer(op.to, R.TO, R.TO_STRIDE);
+    this.u32(R.WIDTH, op.weight.columns);
+    this.weight(op.weight);
+    const slot = activationSlot(this.layout, op.weight, this.options.exact);
+    this.u32(R.X_SHARED, slot.shared);
+    this.u32(R.X_PRIVATE, slot.private);
+    this.u32(R.X_STRIDE, slot.stride);
+    const start = op.add
+      ? op.bias
+        ? R.START_ADD_BIAS
+        : R.START_ADD
+      : op.bias
+        ? R.START_BIAS
+        : R.START_ZERO;
+    this.u32(R.START, start);
+    this.u32(R.BIAS, this.address(op.bias));
+    this.u32(R.UP_WEIGHTS, this.address(op.up));
+    this.activation();
+  }
+
+  private heads(op: Op & { kind: 'rotate' | 'attend' }): void {
+    const { layer } = op;
+    const pages = this.layout.kv.layers.get(layer.index)!;
+    this.u32(R.HEADS, layer.heads);
+    this.u32(R.KV_HEADS, layer.kvHeads);
+    this.u32(R.HEAD_WIDTH, this.spec.headWidth);
+    this.u32(R.VALUE_WIDTH, this.spec.valueWidth);
+    this.u32(R.K_CACHE, pages.keys);
+    this.u32(R.V_CACHE, pages.values);
+    this.u32(R.KV_TYPE, KV_CODES[this.options.kvType]);
+    this.buffer('query', R.FROM, R.FROM_STRIDE);
+  }
+
+  private rotate(op: Op & { kind: 'rotate' }): void {
+    this.u32(R.OPCODE, R.OP_ROTATE);
+    this.heads(op);
+    const key = this.layout.buffers.get('key')!, value = this.layout.buffers.get('value')!;
+    this.u32(R.K_FROM, key.address);
+    this.u32(R.K_STRIDE, key.stride);
+    this.u32(R.V_FROM, value.address);
+    this.u32(R.V_STRIDE, value.stride);
+    this.u32(R.ROTARY, this.spec.ropes[op.layer.rope]!.rotary);
+    this.u32(R.ROPE_TABLE, op.layer.rope);
+    this.u32(R.Q_NORM, this.address(op.qNorm));
+    this.u32(R.K_NORM, this.address(op.kNorm));
+    this.f32(R.HEAD_EPSILON, this.spec.epsilon);
+  }
+
+  private attend(op: Op & { kind: 'attend' }): void {
+    this.u32(R.OPCODE, R.OP_ATTEND);
+    this.heads(op);
+    this.buffer('attention', R.TO, R.TO_STRIDE);
+    this.u32(R.WINDOW, op.layer.window);
+    this.f32(R.SOFTMAX_SCALE, this.spec.softmaxScale);
+    this.f32(R.SOFTCAP, 0);
+  }
+}

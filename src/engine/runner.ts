@@ -1,0 +1,149 @@
+/**
+ * Runs steps: one pass of a batch of tokens through all segments. The calling thread writes the inputs,
+ * publishes a step number and is told when the workers are done; it never computes and never waits.
+ */
+import { AbortedError, WorkerError } from '../errors.ts';
+import * as C from '../kernels/control.ts';
+import type { KernelExports } from '../kernels/exports.ts';
+import type { ModelSpec } from './architectures/types.ts';
+import type { Workers } from './host.ts';
+import type { KvSequence } from './kv-cache.ts';
+import { MOST_RUNS, type SegmentLayout } from './layout.ts';
+import { RopeTable } from './rope.ts';
+
+/** Tokens of one sequence in a batch; they follow what the sequence holds. */
+export interface Run {
+  sequence: KvSequence;
+  ids: readonly number[];
+  /** Which rows of logits are wanted. */
+  outputs: 'none' | 'last' | 'all';
+}
+
+export interface RunningSegment {
+  memory: WebAssembly.Memory;
+  kernels: KernelExports;
+  layout: SegmentLayout;
+}
+
+export class Runner {
+  private readonly spec: ModelSpec;
+  private readonly segments: RunningSegment[];
+  private readonly workers: Workers;
+  private readonly ropes: RopeTable[];
+  private readonly sync: Int32Array;
+  private readonly pages: number;
+  private epoch = 0;
+  private tail: Promise<unknown> = Promise.resolve();
+  private failure: Error | undefined;
+  private stopping = false;
+
+  constructor(spec: ModelSpec, segments: RunningSegment[], workers: Workers, pages: number) {
+    this.spec = spec;
+    this.segments = segments;
+    this.workers = workers;
+    this.pages = pages;
+    this.ropes = spec.ropes.map((rope) => new RopeTable(rope));
+    this.sync = new Int32Array(segments[0]!.memory.buffer);
+    workers.finished.then(
+      () => this.fail(new WorkerError('the workers have stopped')),
+      (error: unknown) =>
+        this.fail(new WorkerError(`a worker died: ${error instanceof Error ? error.message : String(error)}`, { cause: error })),
+    );
+  }
+
+  /**
+   * Computes a batch and returns one row of logits per wanted output, as views into shared memory that the
+   * next step overwrites. `read` sees them before any other step starts.
+   *
+   * @throws WorkerError when a worker died; AbortedError when `signal` was aborted before the step began
+   */
+  step<T>(runs: readonly Run[], read: (rows: Float32Array[]) => T, signal?: AbortSignal): Promise<T> {
+    const result = this.tail.then(async () => {
+      if (signal?.aborted) throw new AbortedError();
+      const outputs = this.write(runs);
+      await this.walk();
+      return read(this.logits(outputs));
+    });
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Lets the workers return and waits until they have. Pending steps are rejected. */
+  async stop(): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    await this.tail;
+    this.failure ??= new WorkerError('the model has been disposed');
+    for (const { memory } of this.segments) Atomics.store(new Int32Array(memory.buffer), C.STOP / 4, 1);
+    Atomics.notify(this.sync, C.EPOCH / 4);
+    await this.workers.finished.catch(() => undefined);
+    await this.workers.terminate();
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    for (const { memory } of this.segments) {
+      const words = new Int32Array(memory.buffer);
+      Atomics.store(words, C.POISON / 4, 1);
+      Atomics.add(words, C.PROGRESS / 4, 1);
+      Atomics.notify(words, C.PROGRESS / 4);
+    }
+    // The step that is waited for ends with a number of its own.
+    Atomics.store(this.sync, C.DONE / 4, -1);
+    Atomics.notify(this.sync, C.DONE / 4);
+  }
+
+  private async walk(): Promise<void> {
+    if (this.failure) throw this.failure;
+    const before = Atomics.load(this.sync, C.DONE / 4);
+    this.epoch = (this.epoch % 0x7fffffff) + 1;
+    for (const { kernels, layout } of this.segments) kernels.begin(this.epoch, layout.program.ops.length);
+    Atomics.store(this.sync, C.EPOCH / 4, this.epoch);
+    Atomics.notify(this.sync, C.EPOCH / 4);
+    while (Atomics.load(this.sync, C.DONE / 4) === before) {
+      const waiting = Atomics.waitAsync(this.sync, C.DONE / 4, before);
+      if (waiting.async) await waiting.value;
+    }
+    if (this.failure) throw this.failure;
+  }
+
+  /** Fills the step inputs of every segment; returns how many rows of logits are wanted. */
+  private write(runs: readonly Run[]): number {
+    if (runs.length > MOST_RUNS) throw new RangeError(`more than ${MOST_RUNS} sequences in a batch`);
+    let outputs = 0;
+    for (const { memory, layout } of this.segments) {
+      const words = new Uint32Array(memory.buffer);
+      const floats = new Float32Array(memory.buffer);
+      const { inputs } = layout;
+      let row = 0;
+      outputs = 0;
+      runs.forEach(({ sequence, ids, outputs: wanted }, run) => {
+        const table = inputs.pageNumbers / 4 + run * this.pages;
+        words.set(sequence.pages, table);
+        const start = sequence.tokens.length;
+        ids.forEach((id, i) => {
+          words[inputs.tokenIds / 4 + row] = id;
+          words[inputs.positions / 4 + row] = start + i;
+          words[inputs.pageTables / 4 + row] = table * 4;
+          this.ropes.forEach((rope, r) => rope.write(start + i, floats, inputs.ropes[r]! / 4 + row * rope.rope.rotary));
+          if (wanted === 'all' || (wanted === 'last' && i === ids.length - 1)) {
+            words[inputs.outputRows / 4 + outputs++] = row;
+          }
+          row++;
+        });
+      });
+      words[C.TOKENS / 4] = row;
+      words[C.OUTPUTS / 4] = outputs;
+    }
+    return outputs;
+  }
+
+  private logits(outputs: number): Float32Array[] {
+    const { memory, layout } = this.segments.at(-1)!;
+    const { address, stride } = layout.buffers.get('logits')!;
+    return Array.from(
+      { length: outputs },
+      (_, i) => new Float32Array(memory.buffer, address + i * stride, this.spec.vocabulary),
+    );
+  }
+}

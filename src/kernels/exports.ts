@@ -1,0 +1,49 @@
+/** What a kernel module exports: assembly/index.ts. Addresses are bytes in the segment's memory. */
+export interface KernelExports {
+  /** Does worker's part of step `epoch`; 0 when the step is over or the pool is broken. */
+  walk(worker: number, epoch: number): number;
+  /** Clears the counters of `ops` records before step `epoch` is published. */
+  begin(epoch: number, ops: number): void;
+  /** Number of the next step after `last`; 0 when the pool stops. */
+  awaitStep(last: number): number;
+  endStep(epoch: number): void;
+  takeReceive(epoch: number): number;
+  finishReceive(): void;
+  /** Function-table index of a kernel: `format` is a row of FORMATS, `kind` one of KERNEL_KINDS. */
+  kernelIndex(format: number, kind: number): number;
+  /** Not 0: NaN or Inf among the scales or weights. */
+  repackGroups(
+    repack: number,
+    from: number,
+    rowBytes: number,
+    rows: number,
+    to: number,
+    groupBytes: number,
+    units: number,
+  ): number;
+  quantizeRow(x: number, n: number, to8: number, to16: number): void;
+  normRow(
+    kind: number,
+    x: number,
+    to: number,
+    width: number,
+    weight: number,
+    bias: number,
+    epsilon: number,
+  ): void;
+  /** Bytes of one head's keys or values in a page of the KV cache. */
+  tileBytes(kvType: number, width: number): number;
+  table: WebAssembly.Table;
+  memory: WebAssembly.Memory;
+}
+
+export const GEMV_KERNEL = 0;
+export const GEMM_KERNEL = 1;
+export const DEQUANTIZE_KERNEL = 2;
+export const REPACK_KERNEL = 3;
+
+/** Instantiates a compiled module on a shared memory. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  const instance = new WebAssembly.Instance(module, { env: { memory, now: () => performance.now() } });
+  return instance.exports as unknown as KernelExports;
+}

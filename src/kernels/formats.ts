@@ -1,0 +1,107 @@
+/**
+ * The weight formats: one row each. `kernel` is the row's number in assembly/quant/index.ts; layouts are
+ * drawn at the top of assembly/quant/*.ts.
+ */
+
+/** Which form of the activations a format's kernels multiply with: see assembly/quant/activations.ts. */
+export type ActivationForm = 'int8' | 'int16' | 'f32';
+
+export interface WeightFormat {
+  name: string;
+  /** GGUF tensor type. */
+  type: number;
+  kernel: number;
+  /** Columns in one block of the file, and the block's bytes. */
+  blockColumns: number;
+  blockBytes: number;
+  /** Bytes of a run-time group of 8 rows, per `blockColumns` columns. */
+  groupBlockBytes: number;
+  /** Columns per unit as the kernels count: blocks of 32, or single columns. */
+  unitColumns: number;
+  form: ActivationForm;
+  /** Name of the run-time layout, as `nibble inspect` shows it. */
+  layout: string;
+  /** Rows that lie interleaved in the file; their number must divide a matrix's rows, or it is plain Q4_0. */
+  interleave?: number;
+  /**
+   * Largest error of a dot product against the naive twin, relative to the sum of |w x|: f32 rounding for
+   * float formats; for the others the rounding of activations to 8 bits is added by the caller of the twin.
+   */
+  errorBudget: number;
+}
+
+function row(
+  name: string,
+  type: number,
+  kernel: number,
+  [blockColumns, blockBytes, groupBlockBytes]: [number, number, number],
+  form: ActivationForm,
+  layout: string,
+  interleave?: number,
+): WeightFormat {
+  const unitColumns = form === 'f32' ? 1 : 32;
+  const errorBudget = form === 'f32' ? 2e-6 : 1e-6;
+  return {
+    name,
+    type,
+    kernel,
+    blockColumns,
+    blockBytes,
+    groupBlockBytes,
+    unitColumns,
+    form,
+    layout,
+    interleave,
+    errorBudget,
+  };
+}
+
+export const FORMATS: readonly WeightFormat[] = [
+  row('F32', 0, 0, [1, 4, 32], 'f32', '8 rows x 1 column'),
+  row('F16', 1, 1, [1, 2, 16], 'f32', '8 rows x 1 column'),
+  row('BF16', 30, 2, [1, 2, 16], 'f32', '8 rows x 1 column'),
+  row('Q4_0', 2, 3, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane'),
+  row('Q4_1', 3, 4, [32, 20, 160], 'int8', '8 rows x 4 columns, nibble plane'),
+  row('Q5_0', 6, 5, [32, 22, 176], 'int8', '8 rows x 4 columns, nibble + bit plane'),
+  row('Q5_1', 7, 6, [32, 24, 192], 'int8', '8 rows x 4 columns, nibble + bit plane'),
+  row('Q8_0', 8, 7, [32, 34, 272], 'int16', '8 rows x 2 columns, bytes'),
+  row('Q2_K', 10, 8, [256, 84, 672], 'int8', '8 rows x 4 columns, 2-bit plane'),
+  row('Q3_K', 11, 9, [256, 110, 912], 'int8', '8 rows x 4 columns, 2-bit + bit plane'),
+  row('Q4_K', 12, 10, [256, 144, 1184], 'int8', '8 rows x 4 columns, nibble plane'),
+  row('Q5_K', 13, 11, [256, 176, 1440], 'int8', '8 rows x 4 columns, nibble + bit plane'),
+  row('Q6_K', 14, 12, [256, 210, 1680], 'int8', '8 rows x 4 columns, nibble + 2-bit plane'),
+  row('IQ4_NL', 20, 13, [32, 18, 144], 'int16', '8 rows x 2 columns, nibbles by table'),
+  row('MXFP4', 39, 14, [32, 17, 136], 'int8', '8 rows x 4 columns, nibble plane by table'),
+  row('Q4_0_4_4', 31, 15, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 4),
+  row('Q4_0_4_8', 32, 16, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 4),
+  row('Q4_0_8_8', 33, 17, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 8),
+];
+
+const BY_TYPE = new Map(FORMATS.map((format) => [format.type, format]));
+const Q4_0 = BY_TYPE.get(2)!;
+
+/** The format of a tensor of this GGUF type and so many rows, or undefined where the engine has none. */
+export function formatOf(type: number, rows: number): WeightFormat | undefined {
+  const format = BY_TYPE.get(type);
+  return format?.interleave && rows % format.interleave !== 0 ? Q4_0 : format;
+}
+
+/** Bytes of one row in the file. */
+export function fileRowBytes(format: WeightFormat, columns: number): number {
+  return (columns / format.blockColumns) * format.blockBytes;
+}
+
+/** Bytes of a group of 8 rows at run time. */
+export function groupBytes(format: WeightFormat, columns: number): number {
+  return (columns / format.blockColumns) * format.groupBlockBytes;
+}
+
+/** What the kernels call the number of blocks or columns in a row. */
+export function units(format: WeightFormat, columns: number): number {
+  return columns / format.unitColumns;
+}
+
+/** Bytes of one row of activations in a form. */
+export function activationBytes(form: ActivationForm, columns: number): number {
+  return form === 'f32' ? columns * 4 : (columns / 32) * (form === 'int8' ? 48 : 80);
+}

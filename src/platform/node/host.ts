@@ -1,0 +1,49 @@
+/** The engine's host on Node: a piscina pool whose tasks last as long as the model. */
+import { Piscina } from 'piscina';
+import type { Host, Workers, WorkerSetup } from '../../engine/host.ts';
+import type { WorkerTask } from './worker.ts';
+import { loadKernelModule } from './variant.ts';
+
+/** Workers run compiled JavaScript, also when this file runs from its source. */
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? '../../../dist/platform/node/worker.js' : './worker.js',
+  import.meta.url,
+);
+
+function start(setup: WorkerSetup): Workers {
+  const pool = new Piscina({
+    filename: WORKER.href,
+    minThreads: setup.threads,
+    maxThreads: setup.threads,
+    concurrentTasksPerWorker: 1,
+    idleTimeout: Infinity,
+    // Our tasks never return to piscina between steps, so its own waiting is of no use.
+    atomics: 'disabled',
+  });
+  const tasks = Array.from({ length: setup.threads }, (_, index) => {
+    const task: WorkerTask = { setup, index };
+    return pool.run(task) as Promise<void>;
+  });
+  let done = false;
+  const finished = Promise.all(tasks).then(
+    () => {
+      done = true;
+    },
+    (error: unknown) => {
+      done = true;
+      throw error;
+    },
+  );
+  // The engine attaches its own handler; this one keeps an early failure from being "unhandled".
+  finished.catch(() => undefined);
+  return {
+    finished,
+    terminate: async () => {
+      // close() waits for tasks, which is right once they are over; destroy() ends stuck threads.
+      if (done) await pool.close({ force: true }).catch(() => undefined);
+      await pool.destroy().catch(() => undefined);
+    },
+  };
+}
+
+export const nodeHost: Host = { start, kernels: loadKernelModule };
