@@ -1,5 +1,6 @@
 /** A compiled variant with a memory of its own, and the steps that every test of a weight kernel takes. */
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import {
   DEQUANTIZE_KERNEL,
   GEMM_KERNEL,
@@ -13,6 +14,20 @@ import type { WeightFormat } from '../../src/kernels/formats.ts';
 
 export const VARIANTS = ['simd', 'dot2', 'dot4'] as const;
 export type Variant = (typeof VARIANTS)[number];
+
+/**
+ * Which of V8's compilers the kernels run through: without this they would start in one and move to the other in the
+ * middle of a test. Lasts as long as the process, which vitest makes anew for each file.
+ */
+export function useCompiler(tier: 'baseline' | 'optimizing'): void {
+  setFlagsFromString(tier === 'baseline' ? '--liftoff-only' : '--no-liftoff');
+}
+
+/**
+ * Node 20's baseline compiler miscompiles i32x4.relaxed_dot_i8x16_i7x16_add_s on x86: the dot is added to itself
+ * instead of to the accumulator. Its optimizing compiler does not.
+ */
+export const BASELINE_DOT4_IS_BROKEN = process.versions.node.startsWith('20.') && process.arch === 'x64';
 
 export function wasmOf(variant: Variant): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(new URL(`../../dist/kernels/${variant}.wasm`, import.meta.url)));
