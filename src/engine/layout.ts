@@ -139,9 +139,15 @@ export function pageBytes(spec: ModelSpec, first: number, last: number, kvType: 
 
 /** Scratch of an attention chunk: see attendRun in assembly/ops/attend.ts. */
 function attendScratch(spec: ModelSpec, program: SegmentProgram): number {
-  const queries = Math.max(0, ...spec.layers.slice(program.first, program.last).map((l) => l.heads / l.kvHeads));
+  const queries = Math.max(
+    0,
+    ...spec.layers.slice(program.first, program.last).map((l) => l.heads / l.kvHeads),
+  );
   const rows = align(Math.max(16, queries), 4);
-  return rows * (spec.headWidth * 4 + spec.valueWidth * 4 + PAGE * 4 + 8) + (spec.headWidth + spec.valueWidth) * PAGE * 4;
+  return (
+    rows * (spec.headWidth * 4 + spec.valueWidth * 4 + PAGE * 4 + 8) +
+    (spec.headWidth + spec.valueWidth) * PAGE * 4
+  );
 }
 
 /** Scratch of a matmul chunk: gate rows (or groups), then the unpacked weights of whichever kernel. */
@@ -154,7 +160,11 @@ function matmulScratch(program: SegmentProgram, batch: number): number {
 }
 
 /** @throws ModelError when the segment does not fit into 4 GiB */
-export function layoutSegment(spec: ModelSpec, program: SegmentProgram, options: LayoutOptions): SegmentLayout {
+export function layoutSegment(
+  spec: ModelSpec,
+  program: SegmentProgram,
+  options: LayoutOptions,
+): SegmentLayout {
   const { threads, batch, outputs, pages } = options;
   let top = CONTROL + 1024;
   const take = (bytes: number, to = 64) => {
@@ -180,7 +190,10 @@ export function layoutSegment(spec: ModelSpec, program: SegmentProgram, options:
   for (const [name, width] of bufferWidths(spec, program)) {
     // A row more than a power of two apart from the next: rows do not fight for the same cache lines.
     const stride = padded(width) * 4 + (width > 0 ? 64 : 0);
-    buffers.set(name, { address: take(stride * (name === 'output' || name === 'logits' ? outputs : batch)), stride });
+    buffers.set(name, {
+      address: take(stride * (name === 'output' || name === 'logits' ? outputs : batch)),
+      stride,
+    });
   }
 
   // The widest row of each form that any op wants.
@@ -189,7 +202,8 @@ export function layoutSegment(spec: ModelSpec, program: SegmentProgram, options:
   for (const op of program.ops) {
     if (op.kind === 'activate') {
       widest = Math.max(widest, op.width);
-      for (const form of op.forms) strides.set(form, Math.max(strides.get(form) ?? 0, activationBytes(form, op.width)));
+      for (const form of op.forms)
+        strides.set(form, Math.max(strides.get(form) ?? 0, activationBytes(form, op.width)));
     } else if (op.kind === 'addNorm') widest = Math.max(widest, spec.width);
   }
   let privateTop = 0;
@@ -199,7 +213,11 @@ export function layoutSegment(spec: ModelSpec, program: SegmentProgram, options:
     slots.set(form, { shared: take(stride * batch), private: privateTop, stride });
     privateTop += stride;
   }
-  const scratchBytes = Math.max(padded(widest) * 4, attendScratch(spec, program), matmulScratch(program, batch));
+  const scratchBytes = Math.max(
+    padded(widest) * 4,
+    attendScratch(spec, program),
+    matmulScratch(program, batch),
+  );
   const privateBytes = align(privateTop + scratchBytes, 4096) + 192;
   const privateAddress = take(privateBytes * threads, 4096);
 

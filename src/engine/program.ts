@@ -18,12 +18,20 @@ export interface Weight {
 }
 
 /** Work buffers of f32 rows, one row per token: see BUFFER_WIDTHS in memory.ts. */
-export type Buffer = 'hidden' | 'query' | 'key' | 'value' | 'attention' | 'gate' | 'up' | 'branch' | 'output' | 'logits';
+export type Buffer =
+  'hidden' | 'query' | 'key' | 'value' | 'attention' | 'gate' | 'up' | 'branch' | 'output' | 'logits';
 
 export type Op =
   | { kind: 'receive' }
   | { kind: 'embed'; weight: Weight; to: Buffer; scale: number }
-  | { kind: 'activate'; from: Buffer; width: number; norm?: Weight; forms: ActivationForm[]; onOutputs?: boolean }
+  | {
+      kind: 'activate';
+      from: Buffer;
+      width: number;
+      norm?: Weight;
+      forms: ActivationForm[];
+      onOutputs?: boolean;
+    }
   | {
       kind: 'matmul';
       weight: Weight;
@@ -68,7 +76,8 @@ class Weights {
 
   private get(name: string): GgufTensor {
     const tensor = this.spec.tensors.get(name);
-    if (!tensor) throw new ModelError(`tensor ${name} is missing (architecture ${this.spec.architecture.name})`);
+    if (!tensor)
+      throw new ModelError(`tensor ${name} is missing (architecture ${this.spec.architecture.name})`);
     return tensor;
   }
 
@@ -97,7 +106,9 @@ class Weights {
     const shape = [...tensor.shape];
     while (shape.length > wanted.length && shape.at(-1) === 1) shape.pop();
     if (shape.length !== wanted.length || shape.some((n, i) => n !== wanted[i])) {
-      throw new ModelError(`tensor ${tensor.name} has shape ${tensor.shape.join(' x ')}; expected ${wanted.join(' x ')}`);
+      throw new ModelError(
+        `tensor ${tensor.name} has shape ${tensor.shape.join(' x ')}; expected ${wanted.join(' x ')}`,
+      );
     }
   }
 }
@@ -125,8 +136,20 @@ function embedOp(spec: ModelSpec, weights: Weights): Op {
   return { kind: 'embed', weight, to: 'hidden', scale: spec.embeddingScale };
 }
 
-function activate(from: Buffer, width: number, norm: Weight | undefined, users: Weight[], exact: boolean): Op {
-  return { kind: 'activate', from, width, norm, forms: [...new Set(users.map((weight) => formOf(weight, exact)))] };
+function activate(
+  from: Buffer,
+  width: number,
+  norm: Weight | undefined,
+  users: Weight[],
+  exact: boolean,
+): Op {
+  return {
+    kind: 'activate',
+    from,
+    width,
+    norm,
+    forms: [...new Set(users.map((weight) => formOf(weight, exact)))],
+  };
 }
 
 function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
@@ -142,7 +165,12 @@ function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: bo
     { kind: 'matmul', weight: q, to: 'query', bias: bias('attn_q.bias', q.rows), barrier: false },
     { kind: 'matmul', weight: k, to: 'key', bias: bias('attn_k.bias', k.rows), barrier: false },
     { kind: 'matmul', weight: v, to: 'value', bias: bias('attn_v.bias', v.rows), barrier: true },
-    { kind: 'rotate', layer, qNorm: bias('attn_q_norm.weight', headWidth), kNorm: bias('attn_k_norm.weight', headWidth) },
+    {
+      kind: 'rotate',
+      layer,
+      qNorm: bias('attn_q_norm.weight', headWidth),
+      kNorm: bias('attn_k_norm.weight', headWidth),
+    },
     { kind: 'attend', layer },
     activate('attention', o.columns, undefined, [o], exact),
     ...branchEnd(o, bias('attn_output.bias', width), bias('post_attention_norm.weight', width)),
@@ -187,7 +215,14 @@ function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): Op[] {
   const norm = weights.vector('output_norm.weight', spec.width);
   return [
     { kind: 'gather', from: 'hidden', to: 'output' },
-    { kind: 'activate', from: 'output', width: spec.width, norm, forms: [formOf(weight, exact)], onOutputs: true },
+    {
+      kind: 'activate',
+      from: 'output',
+      width: spec.width,
+      norm,
+      forms: [formOf(weight, exact)],
+      onOutputs: true,
+    },
     { kind: 'matmul', weight, to: 'logits', onOutputs: true, barrier: true },
   ];
 }

@@ -43,7 +43,14 @@ export function writeSegment(
 
   const { ops } = layout.program;
   ops.forEach((op, index) => {
-    const writer = new RecordWriter(view, layout.records + index * R.RECORD_BYTES, kernels, spec, layout, options);
+    const writer = new RecordWriter(
+      view,
+      layout.records + index * R.RECORD_BYTES,
+      kernels,
+      spec,
+      layout,
+      options,
+    );
     let group = index;
     while (!hasBarrier(ops[group]!)) group++;
     writer.write(op, group);
@@ -195,13 +202,7 @@ class RecordWriter {
     this.u32(R.X_SHARED, slot.shared);
     this.u32(R.X_PRIVATE, slot.private);
     this.u32(R.X_STRIDE, slot.stride);
-    const start = op.add
-      ? op.bias
-        ? R.START_ADD_BIAS
-        : R.START_ADD
-      : op.bias
-        ? R.START_BIAS
-        : R.START_ZERO;
+    const start = op.add ? (op.bias ? R.START_ADD_BIAS : R.START_ADD) : op.bias ? R.START_BIAS : R.START_ZERO;
     this.u32(R.START, start);
     this.u32(R.BIAS, this.address(op.bias));
     this.u32(R.UP_WEIGHTS, this.address(op.up));
@@ -224,7 +225,8 @@ class RecordWriter {
   private rotate(op: Op & { kind: 'rotate' }): void {
     this.u32(R.OPCODE, R.OP_ROTATE);
     this.heads(op);
-    const key = this.layout.buffers.get('key')!, value = this.layout.buffers.get('value')!;
+    const key = this.layout.buffers.get('key')!,
+      value = this.layout.buffers.get('value')!;
     this.u32(R.K_FROM, key.address);
     this.u32(R.K_STRIDE, key.stride);
     this.u32(R.V_FROM, value.address);

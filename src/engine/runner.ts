@@ -8,8 +8,10 @@ import type { KernelExports } from '../kernels/exports.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import type { Workers } from './host.ts';
 import type { KvSequence } from './kv-cache.ts';
+import { readProfile, type StepCounts } from './profile.ts';
 import { MOST_RUNS, type SegmentLayout } from './layout.ts';
 import { RopeTable } from './rope.ts';
+import type { ProfileRow } from './types.ts';
 
 /** Tokens of one sequence in a batch; they follow what the sequence holds. */
 export interface Run {
@@ -32,22 +34,34 @@ export class Runner {
   private readonly ropes: RopeTable[];
   private readonly sync: Int32Array;
   private readonly pages: number;
+  private readonly threads: number;
+  private readonly steps: StepCounts = { steps: 0, tokens: 0, outputs: 0 };
   private epoch = 0;
   private tail: Promise<unknown> = Promise.resolve();
   private failure: Error | undefined;
   private stopping = false;
 
-  constructor(spec: ModelSpec, segments: RunningSegment[], workers: Workers, pages: number) {
+  constructor(
+    spec: ModelSpec,
+    segments: RunningSegment[],
+    workers: Workers,
+    { pages, threads }: { pages: number; threads: number },
+  ) {
     this.spec = spec;
     this.segments = segments;
     this.workers = workers;
     this.pages = pages;
+    this.threads = threads;
     this.ropes = spec.ropes.map((rope) => new RopeTable(rope));
     this.sync = new Int32Array(segments[0]!.memory.buffer);
     workers.finished.then(
       () => this.fail(new WorkerError('the workers have stopped')),
       (error: unknown) =>
-        this.fail(new WorkerError(`a worker died: ${error instanceof Error ? error.message : String(error)}`, { cause: error })),
+        this.fail(
+          new WorkerError(`a worker died: ${error instanceof Error ? error.message : String(error)}`, {
+            cause: error,
+          }),
+        ),
     );
   }
 
@@ -62,6 +76,9 @@ export class Runner {
       if (signal?.aborted) throw new AbortedError();
       const outputs = this.write(runs);
       await this.walk();
+      this.steps.steps++;
+      this.steps.tokens += runs.reduce((sum, run) => sum + run.ids.length, 0);
+      this.steps.outputs += outputs;
       return read(this.logits(outputs));
     });
     this.tail = result.catch(() => undefined);
@@ -78,6 +95,13 @@ export class Runner {
     Atomics.notify(this.sync, C.EPOCH / 4);
     await this.workers.finished.catch(() => undefined);
     await this.workers.terminate();
+  }
+
+  /** What each op has cost so far; empty without profiling. */
+  profile(): ProfileRow[] {
+    return this.segments.flatMap(({ memory, layout }) =>
+      readProfile(memory, layout, this.threads, this.steps),
+    );
   }
 
   private fail(error: Error): void {
@@ -125,7 +149,9 @@ export class Runner {
           words[inputs.tokenIds / 4 + row] = id;
           words[inputs.positions / 4 + row] = start + i;
           words[inputs.pageTables / 4 + row] = table * 4;
-          this.ropes.forEach((rope, r) => rope.write(start + i, floats, inputs.ropes[r]! / 4 + row * rope.rope.rotary));
+          this.ropes.forEach((rope, r) =>
+            rope.write(start + i, floats, inputs.ropes[r]! / 4 + row * rope.rope.rotary),
+          );
           if (wanted === 'all' || (wanted === 'last' && i === ids.length - 1)) {
             words[inputs.outputRows / 4 + outputs++] = row;
           }

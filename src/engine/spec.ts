@@ -30,11 +30,13 @@ export async function readSpec(file: GgufFile): Promise<ModelSpec> {
   const key = (name: string) => `${architecture.name}.${name}`;
   const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
   const embedding = tensors.get('token_embd.weight');
-  if (!embedding) throw new ModelError('tensor token_embd.weight is missing: the file holds no runnable model');
+  if (!embedding)
+    throw new ModelError('tensor token_embd.weight is missing: the file holds no runnable model');
 
   const width = positive(metadata, key('embedding_length'));
   const count = positive(metadata, key('block_count'));
-  if (count > MOST_LAYERS) throw new ModelError(`${key('block_count')} is ${count}: more than ${MOST_LAYERS} layers`);
+  if (count > MOST_LAYERS)
+    throw new ModelError(`${key('block_count')} is ${count}: more than ${MOST_LAYERS} layers`);
   const heads = getPerLayer(metadata, key('attention.head_count'), count);
   const kvHeads = findPerLayer(metadata, key('attention.head_count_kv'), count) ?? heads;
   const feedForward = getPerLayer(metadata, key('feed_forward_length'), count);
@@ -47,13 +49,16 @@ export async function readSpec(file: GgufFile): Promise<ModelSpec> {
     }
   }
   if (rotary % 2 !== 0 || rotary > headWidth || rotary === 0) {
-    throw new ModelError(`${key('rope.dimension_count')} is ${rotary}; it must be even and at most ${headWidth}`);
+    throw new ModelError(
+      `${key('rope.dimension_count')} is ${rotary}; it must be even and at most ${headWidth}`,
+    );
   }
 
   const window = findCount(metadata, key('attention.sliding_window')) ?? 0;
   const { ropes, localRope } = await readRopes(file, tensors, rotary);
   const layers = Array.from({ length: count }, (_, index): LayerSpec => {
-    const layerHeads = heads[index]!, layerKv = kvHeads[index]!;
+    const layerHeads = heads[index]!,
+      layerKv = kvHeads[index]!;
     if (!(layerHeads > 0 && layerKv > 0 && Number.isInteger(layerHeads / layerKv) && layerHeads <= 65536)) {
       throw new ModelError(`layer ${index}: ${layerHeads} heads cannot share ${layerKv} key/value heads`);
     }

@@ -1,0 +1,98 @@
+/** The public Model: an engine with its tokenizer and chat template. */
+import type { Engine } from '../engine/engine.ts';
+import { generate } from '../engine/generate.ts';
+import type {
+  ChatMessage,
+  GenerateOptions,
+  GenerationPart,
+  Model,
+  ModelInfo,
+  ProfileRow,
+  Sequence,
+} from '../engine/types.ts';
+import { ModelError } from '../errors.ts';
+import type { Metadata } from '../gguf/metadata.ts';
+import type { Tokenizer } from '../tokenizer/types.ts';
+import { encodePrompt } from './prompt.ts';
+import { chooseTemplate, createChatTemplate, specialTokenTexts, type ChatTemplate } from './template.ts';
+
+export class ChatModel implements Model {
+  readonly tokenizer: Tokenizer;
+  readonly chatTemplate: string | undefined;
+  private readonly engine: Engine;
+  private template: ChatTemplate | undefined;
+
+  constructor(engine: Engine, tokenizer: Tokenizer, metadata: Metadata) {
+    this.engine = engine;
+    this.tokenizer = tokenizer;
+    this.chatTemplate = chooseTemplate(metadata, tokenizer)?.source;
+  }
+
+  get info(): ModelInfo {
+    return this.engine.info;
+  }
+
+  generate(
+    prompt: string | readonly number[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GenerationPart> {
+    const ids = typeof prompt === 'string' ? this.tokenizer.encode(prompt, { parseSpecial: true }) : prompt;
+    return generate(this.engine, this.tokenizer, ids, options);
+  }
+
+  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): AsyncGenerator<GenerationPart> {
+    return this.generate(encodePrompt(this.tokenizer, this.render(messages)), options);
+  }
+
+  /**
+   * The text of a conversation up to the assistant's next turn.
+   *
+   * @throws ModelError for a base model, which has no template
+   */
+  render(messages: readonly ChatMessage[]): string {
+    if (this.chatTemplate === undefined) {
+      throw new ModelError(`${this.info.name} is a base model without a chat template: use generate`, {
+        code: 'ERR_NO_CHAT_TEMPLATE',
+      });
+    }
+    this.template ??= createChatTemplate(this.chatTemplate, {
+      ...specialTokenTexts(this.tokenizer),
+      name: this.info.source,
+    });
+    return this.template.render(messages);
+  }
+
+  createSequence(): Sequence {
+    return this.engine.createSequence();
+  }
+
+  async logits(
+    ids: readonly number[],
+    options: { sequence?: Sequence; signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
+    const all = new Float32Array(ids.length * this.engine.vocabulary);
+    for await (const { start, rows } of this.logitBatches(ids, options)) {
+      all.set(rows, start * this.engine.vocabulary);
+    }
+    return all;
+  }
+
+  logitBatches(
+    ids: readonly number[],
+    options: { sequence?: Sequence; signal?: AbortSignal } = {},
+  ): AsyncGenerator<{ start: number; rows: Float32Array }> {
+    return this.engine.logitBatches(ids, options);
+  }
+
+  profile(): ProfileRow[] {
+    return this.engine.profile();
+  }
+
+  dispose(): Promise<void> {
+    return this.engine.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

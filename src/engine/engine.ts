@@ -1,0 +1,154 @@
+/** A loaded model as token ids see it: sequences, prefill, decode, logits. Text belongs to chat/model.ts. */
+import { AbortedError, ContextOverflowError, ModelError, UsageError } from '../errors.ts';
+import type { ModelSpec } from './architectures/types.ts';
+import { KvSequence, PagePool } from './kv-cache.ts';
+import type { Runner } from './runner.ts';
+import type { ModelInfo, ProfileRow, Sequence } from './types.ts';
+
+export interface EngineParts {
+  spec: ModelSpec;
+  runner: Runner;
+  info: ModelInfo;
+  pages: number;
+  /** Tokens per prefill batch, and rows of logits per step. */
+  batch: number;
+  outputs: number;
+}
+
+export class Engine {
+  readonly info: ModelInfo;
+  readonly vocabulary: number;
+  private readonly runner: Runner;
+  private readonly pool: PagePool;
+  private readonly batch: number;
+  private readonly outputs: number;
+
+  constructor(parts: EngineParts) {
+    this.info = parts.info;
+    this.vocabulary = parts.spec.vocabulary;
+    this.runner = parts.runner;
+    this.pool = new PagePool(parts.pages);
+    this.batch = parts.batch;
+    this.outputs = parts.outputs;
+  }
+
+  createSequence(): KvSequence {
+    return new KvSequence(this.pool, this.info.contextSize);
+  }
+
+  /**
+   * Takes a sequence for one call: `use` runs alone on it.
+   *
+   * @throws ModelError when it is in use or disposed of
+   */
+  acquire(sequence: Sequence): KvSequence {
+    if (!(sequence instanceof KvSequence)) throw new UsageError('the sequence belongs to another engine');
+    if (sequence.disposed) throw new ModelError('the sequence has been disposed of');
+    if (sequence.busy) throw new ModelError('the sequence is in use by another call');
+    sequence.busy = true;
+    return sequence;
+  }
+
+  release(sequence: KvSequence): void {
+    sequence.busy = false;
+    if (sequence.disposed) sequence.dispose();
+  }
+
+  /** @throws UsageError for an id outside the vocabulary */
+  check(ids: readonly number[]): void {
+    const bad = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < this.vocabulary));
+    if (bad !== undefined)
+      throw new UsageError(`token id ${bad} is outside the vocabulary of ${this.vocabulary}`);
+  }
+
+  /**
+   * Brings the sequence to hold exactly `ids`, keeping what it already has of them, and hands the logits
+   * after the last one to `read`. Returns how many tokens were kept.
+   *
+   * @throws ContextOverflowError before anything is computed; AbortedError between batches
+   */
+  async prefill<T>(
+    sequence: KvSequence,
+    ids: readonly number[],
+    read: (logits: Float32Array) => T,
+    signal?: AbortSignal,
+  ): Promise<{ reused: number; result: T }> {
+    if (ids.length === 0) throw new UsageError('the prompt is empty: give at least one token');
+    this.check(ids);
+    if (ids.length > sequence.limit) {
+      throw new ContextOverflowError(
+        `the prompt has ${ids.length} tokens, the context holds ${sequence.limit}; use a larger --ctx-size or a shorter prompt`,
+      );
+    }
+    let reused = 0;
+    // The last token is always computed: its logits are what is asked for.
+    while (reused < ids.length - 1 && sequence.tokens[reused] === ids[reused]) reused++;
+    sequence.truncate(reused);
+    let result: T | undefined;
+    for (let start = reused; start < ids.length; start += this.batch) {
+      const part = ids.slice(start, start + this.batch);
+      const last = start + part.length === ids.length;
+      const rows = await this.extend(
+        sequence,
+        part,
+        last ? 'last' : 'none',
+        (r) => (last ? read(r[0]!) : undefined),
+        signal,
+      );
+      result = rows as T;
+    }
+    return { reused, result: result as T };
+  }
+
+  /** Appends tokens (at most a batch) and hands the wanted logits to `read`. */
+  async extend<T>(
+    sequence: KvSequence,
+    ids: readonly number[],
+    outputs: 'none' | 'last' | 'all',
+    read: (rows: Float32Array[]) => T,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    if (signal?.aborted) throw new AbortedError();
+    sequence.reserve(ids.length);
+    const result = await this.runner.step([{ sequence, ids, outputs }], read, signal);
+    // Only now: a step that failed has left no tokens.
+    for (const id of ids) sequence.tokens.push(id);
+    return result;
+  }
+
+  /** Logits of every position of `ids`, as copies, batch by batch. */
+  async *logitBatches(
+    ids: readonly number[],
+    options: { sequence?: Sequence; signal?: AbortSignal } = {},
+  ): AsyncGenerator<{ start: number; rows: Float32Array }> {
+    this.check(ids);
+    const sequence = this.acquire(options.sequence ?? this.createSequence());
+    try {
+      sequence.truncate(0);
+      const size = Math.min(this.batch, this.outputs);
+      for (let start = 0; start < ids.length; start += size) {
+        const part = ids.slice(start, start + size);
+        const rows = await this.extend(sequence, part, 'all', (logits) => this.copy(logits), options.signal);
+        yield { start, rows };
+      }
+    } finally {
+      this.release(sequence);
+      if (!options.sequence) sequence.dispose();
+    }
+  }
+
+  private copy(rows: Float32Array[]): Float32Array {
+    const all = new Float32Array(rows.length * this.vocabulary);
+    rows.forEach((row, i) => all.set(row, i * this.vocabulary));
+    return all;
+  }
+
+  /** Times per kind of op since loading, when loaded with `profile`. */
+  profile(): ProfileRow[] {
+    return this.runner.profile();
+  }
+
+  dispose(): Promise<void> {
+    return this.runner.stop();
+  }
+}

@@ -1,0 +1,229 @@
+/** Loads a model: plan, check the need for memory, start workers, wait until they have brought it all in. */
+import { AbortedError, GgufError, ModelError, UsageError } from '../errors.ts';
+import { findNumber } from '../gguf/metadata.ts';
+import { fileTypeName } from '../gguf/file-types.ts';
+import { typeLabel } from '../gguf/tensor-types.ts';
+import type { GgufFile } from '../gguf/types.ts';
+import { PAGE } from '../kernels/control.ts';
+import { instantiate } from '../kernels/exports.ts';
+import { formatOf } from '../kernels/formats.ts';
+import { Engine } from './engine.ts';
+import { LOAD_KIB, LOAD_READY, LOAD_STOP, LOAD_WORDS, type Host, type Workers } from './host.ts';
+import { weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
+import { writeSegment } from './records.ts';
+import { Runner } from './runner.ts';
+import { layoutModel } from './segments.ts';
+import { modelName, readSpec } from './spec.ts';
+import { loadTasks } from './tasks.ts';
+import type { ModelSpec } from './architectures/types.ts';
+import type { KernelVariant, LoadOptions, ModelInfo } from './types.ts';
+
+/** LoadOptions with every choice made. */
+export interface ResolvedOptions extends LoadOptions {
+  threads: number;
+  contextSize: number;
+  variant: KernelVariant;
+}
+
+export interface Plan {
+  spec: ModelSpec;
+  options: ResolvedOptions;
+  layoutOptions: LayoutOptions;
+  layouts: SegmentLayout[];
+  /** Bytes of all segments' memories. */
+  memoryBytes: number;
+  weightBytes: number;
+  kvBytes: number;
+}
+
+/** Rows of logits per step: room for about 32 MB of them. */
+function outputRows(vocabulary: number, batch: number): number {
+  return Math.max(1, Math.min(batch, Math.max(8, Math.floor(2 ** 25 / (vocabulary * 4)))));
+}
+
+/** An option that counts something. */
+function count(name: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new UsageError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
+  }
+  return value;
+}
+
+/**
+ * Everything about the model's place in memory, without taking any.
+ *
+ * @throws ModelError for what the engine cannot run; UsageError for options out of range
+ */
+export async function planModel(file: GgufFile, options: ResolvedOptions): Promise<Plan> {
+  const spec = await readSpec(file);
+  const contextSize = count('contextSize', options.contextSize || defaultContext(spec), 1, 2 ** 24);
+  const threads = count('threads', options.threads, 1, 256);
+  const batch = count('batchSize', Math.min(options.batchSize ?? 512, contextSize), 1, 4096);
+  const layoutOptions: LayoutOptions = {
+    threads,
+    batch,
+    outputs: outputRows(spec.vocabulary, batch),
+    pages: Math.ceil(contextSize / PAGE),
+    kvType: options.kvType ?? 'f16',
+    exact: options.activations === 'f32',
+    profile: options.profile ?? false,
+  };
+  const layouts = layoutModel(spec, layoutOptions, options.segmentLimit);
+  const sum = (f: (layout: SegmentLayout) => number) =>
+    layouts.reduce((total, layout) => total + f(layout), 0);
+  return {
+    spec,
+    options: { ...options, contextSize },
+    layoutOptions,
+    layouts,
+    memoryBytes: sum((layout) => layout.bytes),
+    weightBytes: sum((layout) => layout.weightBytes),
+    kvBytes: sum((layout) => layout.kv.pageBytes * layoutOptions.pages),
+  };
+}
+
+/** Positions where the user names none: what the model was trained for, at most 4096. */
+function defaultContext(spec: ModelSpec): number {
+  return Math.min(spec.trainedContext, 4096);
+}
+
+/**
+ * Brings a planned model into memory.
+ *
+ * @throws ModelError where memory cannot be had; GgufError for a file that changed or holds NaN; AbortedError
+ */
+export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promise<Engine> {
+  const started = performance.now();
+  const { options, layoutOptions, layouts, spec } = plan;
+  const { onProgress, signal } = options;
+  if (signal?.aborted) throw new AbortedError();
+  onProgress?.({ stage: 'kernels', bytes: 0, totalBytes: 0 });
+  const module = await host.kernels(options.variant);
+  const segments = layouts.map((layout) => {
+    const memory = allocate(layout.bytes);
+    const kernels = instantiate(module, memory);
+    writeSegment(memory, kernels, spec, layout, layoutOptions);
+    return { memory, kernels, layout };
+  });
+  const load = new SharedArrayBuffer(LOAD_WORDS * 4);
+  const tasks = loadTasks(layouts);
+  const workers = host.start({
+    module,
+    threads: layoutOptions.threads,
+    segments: segments.map(({ memory, layout }) => {
+      const hidden = layout.buffers.get('hidden')!;
+      return { memory, stage: layout.stage, stageBytes: layout.stageBytes, hidden };
+    }),
+    paths: file.sources.map((source) => source.name),
+    tasks,
+    load,
+  });
+  const totalBytes = tasks.reduce((sum, task) => sum + task.bytes, 0);
+  await waitForLoad(new Int32Array(load), workers, layoutOptions.threads, totalBytes, options);
+  const runner = new Runner(spec, segments, workers, layoutOptions);
+  const info = modelInfo(file, plan, performance.now() - started);
+  return new Engine({
+    spec,
+    runner,
+    info,
+    pages: layoutOptions.pages,
+    batch: layoutOptions.batch,
+    outputs: layoutOptions.outputs,
+  });
+}
+
+function allocate(bytes: number): WebAssembly.Memory {
+  const pages = bytes / 65536;
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    throw new ModelError(
+      `cannot get ${(bytes / 2 ** 20).toFixed(0)} MiB of memory: use a smaller --ctx-size or a smaller model`,
+      { code: 'ERR_OUT_OF_MEMORY', cause: error },
+    );
+  }
+}
+
+/** Milliseconds between reports of progress. */
+const REPORT_EVERY = 50;
+
+async function waitForLoad(
+  words: Int32Array,
+  workers: Workers,
+  threads: number,
+  totalBytes: number,
+  { onProgress, signal }: LoadOptions,
+): Promise<void> {
+  const report = () => {
+    const bytes = Math.min(totalBytes, Atomics.load(words, LOAD_KIB) * 1024);
+    onProgress?.({ stage: 'load', bytes, totalBytes });
+  };
+  report();
+  const timer = setInterval(report, REPORT_EVERY);
+  const stop = () => Atomics.store(words, LOAD_STOP, 1);
+  signal?.addEventListener('abort', stop);
+  try {
+    for (let ready = 0; ready < threads; ready = Atomics.load(words, LOAD_READY)) {
+      const waiting = Atomics.waitAsync(words, LOAD_READY, ready);
+      const failed = workers.finished.then(() => {
+        throw new ModelError('the workers ended before the model was loaded');
+      });
+      if (waiting.async) await Promise.race([waiting.value, failed]);
+    }
+    if (signal?.aborted) throw new AbortedError();
+    onProgress?.({ stage: 'load', bytes: totalBytes, totalBytes });
+  } catch (error) {
+    stop();
+    await workers.terminate();
+    if (error instanceof AbortedError || error instanceof ModelError) throw error;
+    // Errors lose their class on the way from a worker.
+    throw new GgufError(error instanceof Error ? error.message : String(error), { cause: error });
+  } finally {
+    clearInterval(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function modelInfo(file: GgufFile, plan: Plan, loadMs: number): ModelInfo {
+  const { spec, options, layoutOptions, layouts } = plan;
+  const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+  const byType = new Map<string, { bytes: number; layout: string }>();
+  const used = new Set(
+    layouts.flatMap((layout) => layout.program.ops.flatMap(weightsOf)).map((w) => w.tensor.name),
+  );
+  for (const tensor of file.tensors) {
+    if (!used.has(tensor.name) || tensor.shape.length < 2) continue;
+    const type = typeLabel(tensor.type);
+    const entry = byType.get(type) ?? {
+      bytes: 0,
+      layout: formatOf(tensor.type, tensor.shape[1]!)?.layout ?? '',
+    };
+    entry.bytes += tensor.byteLength;
+    byType.set(type, entry);
+  }
+  const weightTypes = [...byType]
+    .map(([type, entry]) => ({ type, ...entry }))
+    .sort((a, b) => b.bytes - a.bytes);
+  const fileType = findNumber(file.metadata, 'general.file_type');
+  return {
+    source: file.sources[0]!.name,
+    name: modelName(file.metadata),
+    architecture: spec.architecture.name,
+    parameters: file.tensors.reduce((sum, tensor) => sum + elements(tensor.shape), 0),
+    fileBytes: file.byteLength,
+    fileType: fileType === undefined ? (weightTypes[0]?.type ?? 'F32') : fileTypeName(fileType),
+    layers: spec.layers.length,
+    embeddingLength: spec.width,
+    vocabularySize: spec.vocabulary,
+    trainedContext: spec.trainedContext,
+    contextSize: options.contextSize,
+    threads: layoutOptions.threads,
+    segments: layouts.length,
+    kvType: layoutOptions.kvType,
+    activations: layoutOptions.exact ? 'f32' : 'int8',
+    variant: options.variant,
+    weightTypes,
+    loadMs,
+    memoryBytes: plan.memoryBytes,
+  };
+}

@@ -1,0 +1,54 @@
+/** Times per op, as the workers wrote them, as rows to print. */
+import { weightBytes, type SegmentLayout } from './layout.ts';
+import type { Op } from './program.ts';
+import type { ProfileRow } from './types.ts';
+
+/** What has been computed so far. */
+export interface StepCounts {
+  steps: number;
+  tokens: number;
+  outputs: number;
+}
+
+/** A row's name: what the op does, and for a matmul the tensor without its layer. */
+function label(op: Op): string {
+  if (op.kind !== 'matmul') return op.kind;
+  const part = op.weight.tensor.name.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');
+  return op.up ? `matmul ${part} + up` : `matmul ${part}`;
+}
+
+/** Rows of one segment: the same op of all layers together, and the time at barriers as a row of its own. */
+export function readProfile(
+  memory: WebAssembly.Memory,
+  layout: SegmentLayout,
+  threads: number,
+  counts: StepCounts,
+): ProfileRow[] {
+  if (layout.profile === 0) return [];
+  const times = new Float64Array(memory.buffer, layout.profile, threads * layout.program.ops.length * 2);
+  const rows = new Map<string, ProfileRow>();
+  const add = (op: string, milliseconds: number, macs: number, bytes: number) => {
+    const row = rows.get(op) ?? { op, calls: 0, milliseconds: 0, macs: 0, bytes: 0 };
+    row.calls += counts.steps;
+    row.milliseconds += milliseconds;
+    row.macs += macs;
+    row.bytes += bytes;
+    rows.set(op, row);
+  };
+  layout.program.ops.forEach((op, i) => {
+    let worked = 0;
+    let waited = 0;
+    for (let worker = 0; worker < threads; worker++) {
+      const at = (worker * layout.program.ops.length + i) * 2;
+      worked += times[at]!;
+      waited += times[at + 1]!;
+    }
+    const weights = op.kind === 'matmul' ? [op.weight, ...(op.up ? [op.up] : [])] : [];
+    const tokens = op.kind === 'matmul' && op.onOutputs ? counts.outputs : counts.tokens;
+    const macs = weights.reduce((sum, weight) => sum + weight.rows * weight.columns * tokens, 0);
+    const bytes = weights.reduce((sum, weight) => sum + weightBytes(weight) * counts.steps, 0);
+    add(label(op), worked, macs, bytes);
+    add('barrier', waited, 0, 0);
+  });
+  return [...rows.values()].sort((a, b) => b.milliseconds - a.milliseconds);
+}

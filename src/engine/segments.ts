@@ -1,0 +1,59 @@
+/** Cuts a model into segments, each small enough for a memory of its own. */
+import { ModelError } from '../errors.ts';
+import type { ModelSpec } from './architectures/types.ts';
+import {
+  layoutSegment,
+  MEMORY_LIMIT,
+  weightBytes,
+  weightsOf,
+  type LayoutOptions,
+  type SegmentLayout,
+} from './layout.ts';
+import { compileProgram } from './program.ts';
+
+/**
+ * Layouts of as few segments as `limit` bytes of weights per segment (and 4 GiB in all) allow.
+ *
+ * @throws ModelError when one layer alone is too large
+ */
+export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEMORY_LIMIT): SegmentLayout[] {
+  if (!(limit > 0)) throw new ModelError(`the segment limit must be a number of bytes, not ${limit}`);
+  const layers = spec.layers.length;
+  const apart = compileProgram(
+    spec,
+    Array.from({ length: layers - 1 }, (_, i) => i + 1),
+    options.exact,
+  );
+  // Weights, and what a layer takes of the KV cache.
+  const needs = apart.map((program) => {
+    const weights = new Map(
+      program.ops.flatMap(weightsOf).map((weight) => [weight.tensor.name, weightBytes(weight)]),
+    );
+    const bytes = [...weights.values()].reduce((a, b) => a + b, 0);
+    return {
+      weights: bytes,
+      all: bytes + layoutSegment(spec, program, options).kv.pageBytes * options.pages,
+    };
+  });
+  // Work buffers: those of the whole model are at least those of any part.
+  const work = Math.max(
+    ...apart.map((program) => {
+      const layout = layoutSegment(spec, program, options);
+      return layout.bytes - layout.weightBytes - layout.kv.pageBytes * options.pages;
+    }),
+  );
+  const cuts: number[] = [];
+  let weights = 0,
+    all = work;
+  needs.forEach((need, layer) => {
+    const start = layer === 0 || cuts.at(-1) === layer;
+    if (!start && (weights + need.weights > limit || all + need.all > MEMORY_LIMIT)) {
+      cuts.push(layer);
+      weights = 0;
+      all = work;
+    }
+    weights += need.weights;
+    all += need.all;
+  });
+  return compileProgram(spec, cuts, options.exact).map((program) => layoutSegment(spec, program, options));
+}

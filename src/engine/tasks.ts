@@ -1,0 +1,43 @@
+/** Which bytes of the files go where: the list that the workers load from. */
+import { fileRowBytes, groupBytes, units } from '../kernels/formats.ts';
+import type { LoadTask } from './host.ts';
+import { weightsOf, type SegmentLayout } from './layout.ts';
+import type { Weight } from './program.ts';
+
+/** Tasks of a size that a worker's stage holds: whole groups of 8 rows. */
+export function loadTasks(layouts: readonly SegmentLayout[]): LoadTask[] {
+  return layouts.flatMap((layout, segment) => {
+    const weights = new Map(
+      layout.program.ops.flatMap(weightsOf).map((weight) => [weight.tensor.name, weight]),
+    );
+    return [...weights.values()].flatMap((weight) => weightTasks(weight, segment, layout));
+  });
+}
+
+function weightTasks(weight: Weight, segment: number, layout: SegmentLayout): LoadTask[] {
+  const { tensor, format, rows, columns } = weight;
+  const base = { segment, tensor: tensor.name, shard: tensor.shard };
+  const to = layout.weights.get(tensor.name)!;
+  if (!format) return [{ ...base, offset: tensor.offset, bytes: tensor.byteLength, to }];
+  const rowBytes = fileRowBytes(format, columns);
+  const group = groupBytes(format, columns);
+  const rowsPerTask = Math.max(8, Math.floor(layout.stageBytes / rowBytes / 8) * 8);
+  const tasks: LoadTask[] = [];
+  for (let row = 0; row < rows; row += rowsPerTask) {
+    const count = Math.min(rowsPerTask, rows - row);
+    tasks.push({
+      ...base,
+      offset: tensor.offset + row * rowBytes,
+      bytes: count * rowBytes,
+      to: to + (row / 8) * group,
+      repack: {
+        kernel: format.kernel,
+        rows: count,
+        rowBytes,
+        groupBytes: group,
+        units: units(format, columns),
+      },
+    });
+  }
+  return tasks;
+}

@@ -1,0 +1,132 @@
+/** Loads a model from files, on Node. */
+import { loadEngine, planModel, type Plan, type ResolvedOptions } from '../../engine/load.ts';
+import type { LoadOptions, Model } from '../../engine/types.ts';
+import { ModelError } from '../../errors.ts';
+import { ChatModel } from '../../chat/model.ts';
+import { closeGguf, openGguf } from '../../gguf/index.ts';
+import type { GgufFile } from '../../gguf/types.ts';
+import { createTokenizerAsync } from '../../tokenizer/index.ts';
+import { defaultThreads } from './cpu.ts';
+import { fileSource } from './file-source.ts';
+import { nodeHost } from './host.ts';
+import { formatBytes, memoryLimit } from './memory.ts';
+import { chooseVariant, setV8Flags } from './variant.ts';
+
+/** Bytes a process needs beside the segments: V8, Node, the vocabulary. */
+const PROCESS_BYTES = 100 * 2 ** 20;
+
+/** What loading needs and what there is, in bytes. */
+export interface MemoryEstimate {
+  weights: number;
+  kvCache: number;
+  /** All WebAssembly memories, work buffers included. */
+  memories: number;
+  /** `memories` and what the process needs besides. */
+  total: number;
+  available: number;
+  limit: number;
+  source: 'cgroup' | 'system';
+}
+
+export async function estimatePlan(plan: Plan): Promise<MemoryEstimate> {
+  const { total: limit, available, source } = await memoryLimit();
+  return {
+    weights: plan.weightBytes,
+    kvCache: plan.kvBytes,
+    memories: plan.memoryBytes,
+    total: plan.memoryBytes + PROCESS_BYTES,
+    available,
+    limit,
+    source,
+  };
+}
+
+async function resolve(options: LoadOptions): Promise<ResolvedOptions> {
+  if (options.v8Flags !== false) setV8Flags();
+  const { variant } = await chooseVariant({ pinned: options.variant });
+  return {
+    ...options,
+    variant,
+    threads: options.threads ?? (await defaultThreads()),
+    contextSize: options.contextSize ?? 0,
+  };
+}
+
+/** What `nibble inspect` shows of a file's need, without loading it. */
+export async function estimateMemory(file: GgufFile, options: LoadOptions = {}): Promise<MemoryEstimate> {
+  const resolved = { ...options, variant: 'simd' as const, contextSize: options.contextSize ?? 0 };
+  return estimatePlan(
+    await planModel(file, { ...resolved, threads: options.threads ?? (await defaultThreads()) }),
+  );
+}
+
+/**
+ * Loads a model from its file, or from the first of its shards.
+ *
+ * @throws GgufError for a damaged file; ModelError for what cannot be run or does not fit; AbortedError
+ */
+export async function loadModelFile(
+  paths: string | readonly string[],
+  options: LoadOptions = {},
+): Promise<Model> {
+  const path = typeof paths === 'string' ? paths : paths[0]!;
+  options.onProgress?.({ stage: 'read', bytes: 0, totalBytes: 0 });
+  const file = await openGguf(path, fileSource, { signal: options.signal });
+  try {
+    const plan = await planThatFits(file, await resolve(options));
+    // The vocabulary is built here while the workers read the weights.
+    const [engine, tokenizer] = await Promise.allSettled([
+      loadEngine(nodeHost, file, plan),
+      createTokenizerAsync(file.metadata),
+    ]);
+    if (engine.status === 'rejected') throw engine.reason;
+    if (tokenizer.status === 'rejected') {
+      await engine.value.dispose();
+      throw tokenizer.reason;
+    }
+    return new ChatModel(engine.value, tokenizer.value, file.metadata);
+  } finally {
+    await closeGguf(file);
+  }
+}
+
+/** The plan as asked for, or with `fallback` the first smaller one that fits. */
+async function planThatFits(file: GgufFile, options: ResolvedOptions): Promise<Plan> {
+  const plan = await planModel(file, options);
+  const estimate = await estimatePlan(plan);
+  if (estimate.total <= estimate.available) return plan;
+  const shortage = tooLarge(plan, estimate);
+  if (options.fallback) {
+    for (const smaller of smallerOptions(plan.options)) {
+      options.onFallback?.(`${shortage.message}; trying ${smaller.what}`);
+      const attempt = await planModel(file, smaller.options);
+      if ((await estimatePlan(attempt)).total <= estimate.available) return attempt;
+    }
+  }
+  throw shortage;
+}
+
+/** A smaller context by halves, then the same with a q8_0 cache. */
+function* smallerOptions(options: ResolvedOptions): Generator<{ what: string; options: ResolvedOptions }> {
+  const sizes: number[] = [];
+  for (let size = options.contextSize >> 1; size >= 512; size >>= 1) sizes.push(size);
+  for (const kvType of [options.kvType ?? 'f16', 'q8_0'] as const) {
+    for (const contextSize of sizes) {
+      yield {
+        what: `a context of ${contextSize} with a ${kvType} cache`,
+        options: { ...options, contextSize, kvType },
+      };
+    }
+  }
+}
+
+function tooLarge(plan: Plan, estimate: MemoryEstimate): ModelError {
+  return new ModelError(
+    `the model needs ${formatBytes(estimate.total)} of memory (weights ${formatBytes(estimate.weights)}, ` +
+      `KV cache ${formatBytes(estimate.kvCache)} for ${plan.options.contextSize} tokens) but only ` +
+      `${formatBytes(estimate.available)} of ${formatBytes(estimate.limit)} are free` +
+      `${estimate.source === 'cgroup' ? ' in this container' : ''}: ` +
+      'use a smaller --ctx-size, --kv-type q8_0 or a smaller quantization, or --fallback to try these in turn',
+    { code: 'ERR_OUT_OF_MEMORY' },
+  );
+}
