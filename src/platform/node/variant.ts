@@ -1,0 +1,167 @@
+/** Which kernel variant to use here, and its compiled module. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { arch } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { KernelVariant } from '../../engine/types.ts';
+import { ModelError, UsageError } from '../../errors.ts';
+import { hasRelaxedSimd, requireSimd } from '../../kernels/features.ts';
+import { Contestant, VARIANTS, fault, preference, winner, type VariantResult } from '../../kernels/race.ts';
+import { cpuFlags, cpuModel } from './cpu.ts';
+import { NoChildError, compilerFlags, runRace } from './run-race.ts';
+import { readVerdict, writeVerdict, type Verdict } from './variant-cache.ts';
+
+export { setV8Flags } from './v8-flags.ts';
+export type { VariantResult } from '../../kernels/race.ts';
+
+/** Beside the compiled JavaScript; tests run this file from its source. */
+const KERNELS = new URL(
+  import.meta.url.endsWith('.ts') ? '../../../dist/kernels/' : '../../kernels/',
+  import.meta.url,
+);
+
+export interface VariantOptions {
+  /** Use this one; also by NIBBLE_VARIANT, which yields to the option. */
+  pinned?: KernelVariant;
+  /** Folder for the verdict; default: nibble's cache folder. */
+  cacheDir?: string;
+  /** Folder of the modules, with a slash at the end. */
+  kernelsDir?: URL;
+  /** For tests: a script in the place of race-child.js, and its time limit in milliseconds. */
+  child?: URL;
+  timeLimit?: number;
+}
+
+export interface VariantChoice {
+  variant: KernelVariant;
+  /** `fallback`: nothing could be measured; `results` says what was checked, `reason` why. */
+  source: 'pinned' | 'env' | 'cache' | 'race' | 'fallback';
+  /** Nothing when pinned. */
+  results: VariantResult[];
+  reason?: string;
+  /** After a race: milliseconds in the child, and with starting it. */
+  raceMs?: number;
+  totalMs?: number;
+}
+
+/** Verdicts that could not be written, for the next model of this process. */
+const unwritten = new Map<string, Verdict>();
+/** Two races at once would only disturb each other. */
+const running = new Map<string, Promise<VariantChoice>>();
+
+/** The pinned variant, the one remembered for this machine, or the winner of a race that is held now. */
+export async function chooseVariant(options: VariantOptions = {}): Promise<VariantChoice> {
+  requireSimd();
+  const { pinned, kernelsDir = KERNELS, cacheDir } = options;
+  if (pinned !== undefined) return { variant: pin(pinned, 'variant'), source: 'pinned', results: [] };
+  const env = process.env['NIBBLE_VARIANT'];
+  if (env) return { variant: pin(env, 'NIBBLE_VARIANT'), source: 'env', results: [] };
+  if (!hasRelaxedSimd()) return onlyPlain();
+
+  const key = await cacheKey(kernelsDir);
+  const place = JSON.stringify([key, cacheDir, options.child?.href]);
+  const known = unwritten.get(place) ?? (await readVerdict(key, cacheDir));
+  if (known) return { variant: known.variant, source: 'cache', results: known.results };
+  let choice = running.get(place);
+  if (!choice) {
+    choice = measure(key, place, kernelsDir, options).finally(() => running.delete(place));
+    running.set(place, choice);
+  }
+  return choice;
+}
+
+function pin(name: string, where: string): KernelVariant {
+  const variant = VARIANTS.find((known) => known === name);
+  if (!variant) throw new UsageError(`${where} is "${name}": it must be one of ${VARIANTS.join(', ')}`);
+  if (variant === 'simd' || hasRelaxedSimd()) return variant;
+  throw new ModelError(
+    `${where} asks for the kernel variant ${variant}, which needs relaxed SIMD: this JavaScript engine has none, or (Node 20) its flag --experimental-wasm-relaxed-simd is not set`,
+    { code: 'ERR_NO_RELAXED_SIMD' },
+  );
+}
+
+function onlyPlain(): VariantChoice {
+  const reason = 'no relaxed SIMD in this JavaScript engine';
+  const results = VARIANTS.map((variant) =>
+    variant === 'simd' ? { variant, ok: true } : { variant, ok: false, reason },
+  );
+  return { variant: 'simd', source: 'fallback', results, reason };
+}
+
+/** All that decides which variant is fastest and right: the CPU, the compiler and its flags, the kernels. */
+async function cacheKey(kernels: URL): Promise<string> {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([cpuModel(), cpuFlags(), arch(), process.versions.node, process.versions.v8]));
+  hash.update(JSON.stringify(compilerFlags()));
+  for (const variant of VARIANTS)
+    hash.update(await readFile(new URL(`${variant}.wasm`, kernels)).catch(() => ''));
+  return hash.digest('hex').slice(0, 32);
+}
+
+async function measure(
+  key: string,
+  place: string,
+  kernels: URL,
+  options: VariantOptions,
+): Promise<VariantChoice> {
+  const { cacheDir, child, timeLimit } = options;
+  try {
+    const { results, raceMs, totalMs } = await runRace({ kernels, variants: VARIANTS, child, timeLimit });
+    const variant = winner(results);
+    if (!variant) {
+      return { variant: 'simd', source: 'fallback', results, reason: 'no variant passed its check' };
+    }
+    const about = `${cpuModel()}, Node ${process.versions.node}, ${new Date().toISOString()}`;
+    const verdict: Verdict = { variant, results, about };
+    if (!(await writeVerdict(key, verdict, cacheDir))) unwritten.set(place, verdict);
+    return { variant, source: 'race', results, raceMs, totalMs };
+  } catch (error) {
+    if (!(error instanceof NoChildError)) throw error;
+    return checkHere(kernels, error.message);
+  }
+}
+
+/** Without a child process: no race, but the variant that the CPU's kind suggests, if it passes its check. */
+async function checkHere(kernels: URL, reason: string): Promise<VariantChoice> {
+  const results: VariantResult[] = [];
+  let reference: Float32Array[] | undefined;
+  for (const variant of VARIANTS) {
+    try {
+      const outputs = new Contestant(await loadKernelModule(variant, kernels)).check();
+      reference ??= variant === 'simd' ? outputs : undefined;
+      const wrong = reference ? fault(outputs, reference) : 'there is no plain variant to check it against';
+      if (wrong !== undefined && variant === 'simd') reference = undefined;
+      results.push(wrong === undefined ? { variant, ok: true } : { variant, ok: false, reason: wrong });
+    } catch (error) {
+      results.push({ variant, ok: false, reason: String(error) });
+    }
+  }
+  const right = results.filter((result) => result.ok).map((result) => result.variant);
+  const variant = preference(arch()).find((name) => right.includes(name)) ?? 'simd';
+  return { variant, source: 'fallback', results, reason };
+}
+
+/** Compiles a variant's module; V8 does that on threads of its own. */
+export async function loadKernelModule(
+  variant: KernelVariant,
+  kernelsDir: URL = KERNELS,
+): Promise<WebAssembly.Module> {
+  const file = new URL(`${variant}.wasm`, kernelsDir);
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(await readFile(file));
+  } catch (error) {
+    throw new ModelError(`cannot read the kernels ${fileURLToPath(file)}: run "npm run build"`, {
+      code: 'ERR_NO_KERNELS',
+      cause: error,
+    });
+  }
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    throw new ModelError(`the kernels ${fileURLToPath(file)} do not compile: ${String(error)}`, {
+      code: 'ERR_NO_KERNELS',
+      cause: error,
+    });
+  }
+}
