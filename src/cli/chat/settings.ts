@@ -1,0 +1,10 @@
+/** What a chat was asked for on the command line. */
+import type { OutputFlags, RunFlags, SamplingFlags } from '../options.ts';
+
+export interface ChatFlags extends RunFlags, OutputFlags, SamplingFlags {
+  system?: string;
+  prompt?: string;
+  /** Turns from standard input although it is no terminal. */
+  interactive?: boolean;
+  stream?: boolean;
+}

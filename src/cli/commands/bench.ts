@@ -1,0 +1,93 @@
+import { Option, type Command } from 'commander';
+import { UsageError } from '../../errors.ts';
+import { contextOf, measureTest, type BenchTest } from '../bench/measure.ts';
+import { renderBench, type BenchFormat } from '../bench/render.ts';
+import { benchRow, type BenchRow } from '../bench/row.ts';
+import type { CliContext } from '../context.ts';
+import { withModel } from '../open-model.ts';
+import {
+  addRunOptions,
+  jsonOption,
+  modelOption,
+  THREADS,
+  type OutputFlags,
+  type RunFlags,
+} from '../options.ts';
+import { integer, list } from '../parse.ts';
+
+interface Flags extends Omit<RunFlags, 'threads'>, OutputFlags {
+  nPrompt: number[];
+  nGen: number[];
+  repetitions: number;
+  threads?: number[];
+  output?: BenchFormat;
+  warmup: boolean;
+}
+
+const DEFAULT_BATCH = 512;
+
+export function addBench(program: Command, context: CliContext): void {
+  const counts = list(integer(0, 2 ** 20));
+  const command = program
+    .command('bench')
+    .description('measure speed as llama-bench does: pp reads a prompt, tg generates; 0 leaves a test out')
+    .addOption(modelOption())
+    .addOption(
+      new Option('-p, --n-prompt <list>', 'tokens in the prompt').argParser(counts).default([512], '512'),
+    )
+    .addOption(new Option('-n, --n-gen <list>', 'tokens to generate').argParser(counts).default([128], '128'))
+    .addOption(new Option('-r, --repetitions <n>', 'times').argParser(integer(1, 1000)).default(5))
+    .addOption(new Option(`${THREADS} <list>`, 'worker threads: 1,2,4').argParser(list(integer(1, 1024))))
+    .addOption(new Option('-o, --output <format>', 'default: md').choices(['md', 'json', 'csv']))
+    .option('--no-warmup', 'no unmeasured run before each test');
+  addRunOptions(command, { threads: false })
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample:\n  nibble bench -m smollm2-135m -p 512 -n 128 -r 5 -t 1,2 -o md')
+    .action((flags: Flags) => runBench(context, flags));
+}
+
+async function runBench(context: CliContext, flags: Flags): Promise<void> {
+  const format = flags.json ? 'json' : (flags.output ?? 'md');
+  if (flags.json && flags.output !== undefined && flags.output !== 'json') {
+    throw new UsageError(`--json and --output ${flags.output} contradict each other`);
+  }
+  const tests: BenchTest[] = [
+    ...flags.nPrompt.map((prompt) => ({ prompt, generate: 0 })),
+    ...flags.nGen.map((generate) => ({ prompt: 0, generate })),
+  ].filter((test) => test.prompt > 0 || test.generate > 0);
+  if (tests.length === 0) throw new UsageError('nothing to measure: -p and -n are both 0');
+
+  const rows: BenchRow[] = [];
+  for (const threads of flags.threads ?? [undefined]) {
+    rows.push(...(await benchThreads(context, { ...flags, threads }, tests, flags)));
+  }
+  context.print(renderBench(rows, format));
+}
+
+/** Loads the model once per number of threads: load time and memory belong to the row. */
+function benchThreads(
+  context: CliContext,
+  run: RunFlags,
+  tests: readonly BenchTest[],
+  { repetitions, warmup }: Flags,
+): Promise<BenchRow[]> {
+  const contextSize = run.ctxSize ?? Math.max(...tests.map(contextOf));
+  const bench = async (model: Parameters<typeof measureTest>[0]): Promise<BenchRow[]> => {
+    const rows: BenchRow[] = [];
+    for (const test of tests) {
+      const name = test.generate > 0 ? `tg${test.generate}` : `pp${test.prompt}`;
+      const samples = await measureTest(model, test, {
+        repetitions,
+        warmup,
+        signal: context.signal,
+        onRepetition: (done) => {
+          if (context.verbose)
+            context.notice(`${name}, ${model.info.threads} threads: ${done} of ${repetitions}`);
+        },
+      });
+      rows.push(benchRow(model, test, samples, run.batchSize ?? DEFAULT_BATCH));
+    }
+    return rows;
+  };
+  return withModel(context, run, ({ model }) => bench(model), { load: { contextSize } });
+}

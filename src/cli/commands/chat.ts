@@ -1,0 +1,32 @@
+import type { Command } from 'commander';
+import { runChat } from '../chat/run.ts';
+import type { ChatFlags } from '../chat/settings.ts';
+import type { CliContext } from '../context.ts';
+import { UsageError } from '../../errors.ts';
+import { addRunOptions, addSamplingOptions, jsonOption, modelOption, MODEL_TEXT } from '../options.ts';
+
+export function addChat(program: Command, context: CliContext): void {
+  const command = program
+    .command('chat')
+    .description('talk with a model; with --prompt or piped standard input: one answer, and nothing else')
+    .argument('[model]', `${MODEL_TEXT}; default: smollm2-135m`)
+    .argument('[format]', 'INT4, INT8 or a quantization such as Q4_K_M')
+    .addOption(modelOption().hideHelp())
+    .option('--system <text>', 'the system prompt')
+    .option('-p, --prompt <text>', 'answer this and exit')
+    .option('-i, --interactive', 'turns from standard input although it is no terminal: one line a turn');
+  addSamplingOptions(addRunOptions(command), 'shift')
+    .addOption(jsonOption())
+    .option('--stream', 'with --json: one line per part (NDJSON), the result last')
+    .addHelpText(
+      'after',
+      '\nExample:\n  nibble chat\n  nibble chat qwen2.5-0.5b INT8 --temp 0.5\n' +
+        '  nibble chat --prompt "Why is the sky blue?"\n  nibble chat ./model.gguf < question.txt',
+    )
+    .action((model: string | undefined, format: string | undefined, flags: ChatFlags) => {
+      if (model !== undefined && flags.model !== undefined) {
+        throw new UsageError('the model is named twice: as an argument and with --model');
+      }
+      return runChat(context, { ...flags, model: model ?? flags.model, format: format ?? flags.format });
+    });
+}

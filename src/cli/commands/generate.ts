@@ -1,0 +1,127 @@
+import { Option, type Command } from 'commander';
+import { AbortedError, UsageError } from '../../errors.ts';
+import type { GenerateOptions, Model, TokenLogprob } from '../../engine/types.ts';
+import type { CliContext } from '../context.ts';
+import { onlyOne, readStandardInput, readText } from '../input.ts';
+import { withModel } from '../open-model.ts';
+import {
+  addRunOptions,
+  addSamplingOptions,
+  jsonOption,
+  modelOption,
+  samplingOf,
+  type OutputFlags,
+  type RunFlags,
+  type SamplingFlags,
+} from '../options.ts';
+import { integer, tokenIds } from '../parse.ts';
+import { numberText, rounded } from '../text.ts';
+import { measure, timingsJson, type Measured } from '../timings.ts';
+
+interface Flags extends RunFlags, OutputFlags, SamplingFlags {
+  prompt?: string;
+  file?: string;
+  ids?: number[];
+  logprobs?: number;
+  stream?: boolean;
+  special?: boolean;
+}
+
+export function addGenerate(program: Command, context: CliContext): void {
+  const command = addRunOptions(
+    program
+      .command('generate')
+      .description('continue a text, without a chat template')
+      .addOption(modelOption())
+      .option('-p, --prompt <text>', 'text to continue')
+      .option('-f, --file <file>', 'take the text from a file; - is standard input')
+      .addOption(new Option('--ids <ids>', 'token ids instead of a text: 1,2,3').argParser(tokenIds)),
+  );
+  addSamplingOptions(command, 'error')
+    .addOption(
+      new Option('--logprobs <n>', 'in the JSON: log probabilities, and so many alternatives').argParser(
+        integer(0, 1000),
+      ),
+    )
+    .addOption(jsonOption())
+    .option('--stream', 'with --json: one line per part (NDJSON), the result last')
+    .addHelpText(
+      'after',
+      '\nExample:\n  nibble generate -m smollm2-135m -p "Once upon a time" -n 64 --seed 1',
+    )
+    .action((flags: Flags) => runGenerate(context, flags));
+}
+
+async function runGenerate(context: CliContext, flags: Flags): Promise<void> {
+  const given = onlyOne({ '--prompt': flags.prompt, '--file': flags.file, '--ids': flags.ids });
+  if (given === undefined && process.stdin.isTTY) {
+    throw new UsageError('no prompt: give -p TEXT, -f FILE or --ids 1,2,3');
+  }
+  if (flags.stream && !flags.json)
+    throw new UsageError('--stream goes with --json; plain text always streams');
+  if (flags.logprobs !== undefined && !flags.json) throw new UsageError('--logprobs goes with --json');
+  const text =
+    given === undefined ? new TextDecoder().decode(await readStandardInput()) : await promptText(flags);
+  await withModel(context, flags, ({ model }) => generate(context, model, text, flags));
+}
+
+async function promptText(flags: Flags): Promise<string | undefined> {
+  return flags.file === undefined ? flags.prompt : readText(flags.file);
+}
+
+async function generate(
+  context: CliContext,
+  model: Model,
+  text: string | undefined,
+  flags: Flags,
+): Promise<void> {
+  const prompt = flags.ids ?? model.tokenizer.encode(text!, { parseSpecial: true });
+  if (prompt.length === 0) throw new UsageError('the prompt is empty, and the vocabulary adds no BOS token');
+  checkIds(prompt, model.info.vocabularySize);
+  const options: GenerateOptions = {
+    ...samplingOf(flags),
+    onFull: flags.onFull ?? 'error',
+    logprobs: flags.logprobs,
+    signal: context.signal,
+  };
+  const ids: number[] = [];
+  const logprobs: TokenLogprob[] = [];
+  const measured = await measure(model.generate(prompt, options), async (part) => {
+    ids.push(...part.ids);
+    if (part.logprobs) logprobs.push(...part.logprobs);
+    if (!flags.json) context.print(part.text);
+    else if (flags.stream && (part.ids.length > 0 || part.text !== '')) {
+      context.json({ text: part.text, ids: part.ids, ...(part.logprobs ? { logprobs: part.logprobs } : {}) });
+    }
+    await context.flush();
+  });
+  if (flags.json) {
+    context.json({
+      text: measured.text,
+      ids,
+      ...(flags.logprobs === undefined ? {} : { logprobs }),
+      reason: measured.reason,
+      model: model.info.source,
+      timings: { loadMs: rounded(model.info.loadMs), ...timingsJson(measured.timings) },
+    });
+  } else {
+    context.print('\n');
+    if (context.verbose) logTimings(context, measured);
+  }
+  if (measured.reason === 'interrupted') throw new AbortedError();
+}
+
+function checkIds(ids: readonly number[], vocabularySize: number): void {
+  const bad = ids.find((id) => id >= vocabularySize);
+  if (bad !== undefined) {
+    throw new UsageError(`${bad} is not a token id: the vocabulary has ${vocabularySize} tokens`);
+  }
+}
+
+function logTimings(context: CliContext, { timings, reason }: Measured): void {
+  context.notice(
+    `prompt ${timings.promptTokens} tokens, ${numberText(timings.prefillTokensPerSecond)} tok/s; ` +
+      `generated ${timings.generatedTokens}, ${numberText(timings.decodeTokensPerSecond)} tok/s; ` +
+      `first token after ${numberText(timings.timeToFirstTokenMs)} ms; ended by ${reason}`,
+  );
+}

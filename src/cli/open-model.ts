@@ -1,0 +1,90 @@
+/** From the flags to a loaded model, with progress and notices; and what is said at the end of a run. */
+import type { LoadOptions, Model } from '../engine/types.ts';
+import { loadModel } from '../index.ts';
+import type { ResolvedModel } from '../models/index.ts';
+import type { CliContext } from './context.ts';
+import { loadOptionsOf, type RunFlags } from './options.ts';
+import { printProfile } from './profile.ts';
+import { createProgress } from './progress.ts';
+import { bytesText, durationText } from './text.ts';
+
+export interface OpenModelOptions {
+  /** Overrides what the flags say. */
+  load?: LoadOptions;
+  onResolved?: (model: ResolvedModel) => void;
+}
+
+export interface OpenedModel {
+  model: Model;
+  resolved: ResolvedModel;
+}
+
+export async function openModel(
+  context: CliContext,
+  flags: RunFlags,
+  options: OpenModelOptions = {},
+): Promise<OpenedModel> {
+  const progress = createProgress(context);
+  let resolved: ResolvedModel | undefined;
+  const aside = (line: string): void => {
+    progress.stop();
+    context.notice(line);
+  };
+  try {
+    const model = await loadModel(flags.model, {
+      ...loadOptionsOf(flags),
+      ...options.load,
+      ...storeOptionsOf(flags),
+      signal: context.signal,
+      onDownload: progress.onDownload,
+      onProgress: progress.onLoad,
+      onNotice: aside,
+      onFallback: aside,
+      onResolved: (found) => {
+        progress.stop();
+        resolved = found;
+        options.onResolved?.(found);
+      },
+    });
+    progress.stop();
+    if (context.verbose) describe(context, model, resolved!);
+    return { model, resolved: resolved! };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Runs with a model that is disposed whatever happens; afterwards --profile has its say. */
+export async function withModel<T>(
+  context: CliContext,
+  flags: RunFlags,
+  run: (opened: OpenedModel) => Promise<T>,
+  options: OpenModelOptions = {},
+): Promise<T> {
+  const opened = await openModel(context, flags, options);
+  try {
+    return await run(opened);
+  } finally {
+    if (flags.profile) printProfile(context, opened.model);
+    await opened.model.dispose();
+  }
+}
+
+/** `offline: undefined` must not hide the environment's answer. */
+export function storeOptionsOf(flags: RunFlags): { offline?: boolean; format?: string } {
+  return {
+    ...(flags.offline ? { offline: true } : {}),
+    ...(flags.format === undefined ? {} : { format: flags.format }),
+  };
+}
+
+function describe(context: CliContext, { info }: Model, resolved: ResolvedModel): void {
+  const weights = info.weightTypes.map((w) => `${w.type} ${bytesText(w.bytes)} (${w.layout})`).join(', ');
+  context.notice(`model ${resolved.name} (${resolved.source}): ${resolved.paths.join(', ')}`);
+  context.notice(`${info.architecture}, ${info.layers} layers, width ${info.embeddingLength}: ${weights}`);
+  context.notice(
+    `${info.threads} threads, kernels ${info.variant}, activations ${info.activations}, context ` +
+      `${info.contextSize} (${info.kvType}), ${info.segments} segment(s), ${bytesText(info.memoryBytes)}, ` +
+      `loaded in ${durationText(info.loadMs)}`,
+  );
+}

@@ -1,0 +1,263 @@
+/** Options that several commands share: each is defined here, once. */
+import { Option, type Command } from 'commander';
+import type { ActivationType, GenerateOptions, KernelVariant, KvType, LoadOptions } from '../engine/types.ts';
+import { SAMPLING_DEFAULTS } from '../engine/sampling/options.ts';
+import { byteSize, collect, integer, logitBias, number } from './parse.ts';
+
+export const MODEL_TEXT = 'a path, a name from `nibble list`, a URL or hf:owner/repo[:QUANT|/FILE]';
+
+/** Which model, and where it may come from. */
+export interface SourceFlags {
+  model?: string;
+  format?: string;
+  offline?: boolean;
+}
+
+/** How it is loaded and run. */
+export interface RunFlags extends SourceFlags {
+  threads?: number;
+  ctxSize?: number;
+  batchSize?: number;
+  kvType?: KvType;
+  activations?: ActivationType;
+  variant?: KernelVariant;
+  segmentLimit?: number;
+  fallback?: boolean;
+  profile?: boolean;
+}
+
+export interface OutputFlags {
+  json?: boolean;
+}
+
+export const THREADS = '-t, --threads';
+
+export function modelOption(): Option {
+  return new Option('-m, --model <model>', `${MODEL_TEXT}; default: smollm2-135m`);
+}
+
+export function formatOption(): Option {
+  return new Option('--format <format>', 'INT4 (the best 4-bit file), INT8 or a quantization such as Q4_K_M');
+}
+
+export function offlineOption(): Option {
+  return new Option('--offline', 'use no network');
+}
+
+export function verboseOption(): Option {
+  return new Option('--verbose', 'say more on standard error; errors with their stack');
+}
+
+export function jsonOption(): Option {
+  return new Option('--json', 'one JSON document on standard output and nothing else');
+}
+
+export function ctxSizeOption(): Option {
+  return new Option(
+    '-c, --ctx-size <n>',
+    'positions in the context; default: as trained, at most 4096',
+  ).argParser(integer(1, 2 ** 24));
+}
+
+export function threadsOption(): Option {
+  return new Option(
+    `${THREADS} <n>`,
+    'worker threads; default: physical cores, within the quota of a container',
+  ).argParser(integer(1, 1024));
+}
+
+/** Options of every command that reads a vocabulary or a model. */
+export function addSourceOptions(command: Command): Command {
+  return command.addOption(formatOption()).addOption(offlineOption()).addOption(verboseOption());
+}
+
+/** Options of every command that runs a model, apart from the three that `bench` takes as lists. */
+export function addRunOptions(command: Command, { threads = true } = {}): Command {
+  if (threads) command.addOption(threadsOption());
+  command
+    .addOption(ctxSizeOption())
+    .addOption(
+      new Option('-b, --batch-size <n>', 'tokens per batch of the prompt; default: 512').argParser(
+        integer(1, 2 ** 16),
+      ),
+    )
+    .addOption(
+      new Option('--kv-type <type>', 'numbers in the KV cache; default: f16').choices(['f16', 'f32', 'q8_0']),
+    )
+    .addOption(
+      new Option('--activations <type>', 'f32 is slow and exact, for checks; default: int8').choices([
+        'int8',
+        'f32',
+      ]),
+    )
+    .addOption(
+      new Option('--variant <variant>', 'pin the kernels instead of racing them').choices([
+        'simd',
+        'dot2',
+        'dot4',
+      ]),
+    )
+    .addOption(
+      new Option('--segment-limit <bytes>', 'weights per WebAssembly memory, such as 512M').argParser(
+        byteSize,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--fallback',
+        'on too little memory try a smaller context, a q8_0 cache, a smaller quantization',
+      ),
+    )
+    .addOption(new Option('--profile', 'print times per operation to standard error at the end'));
+  return addSourceOptions(command);
+}
+
+/** The engine's options from the flags. */
+export function loadOptionsOf(flags: RunFlags): LoadOptions {
+  return {
+    threads: flags.threads,
+    contextSize: flags.ctxSize,
+    batchSize: flags.batchSize,
+    kvType: flags.kvType,
+    activations: flags.activations,
+    variant: flags.variant,
+    segmentLimit: flags.segmentLimit,
+    fallback: flags.fallback,
+    profile: flags.profile,
+  };
+}
+
+type NumberKey =
+  | 'temperature'
+  | 'topK'
+  | 'topP'
+  | 'minP'
+  | 'typicalP'
+  | 'repeatPenalty'
+  | 'frequencyPenalty'
+  | 'presencePenalty'
+  | 'repeatLastN'
+  | 'seed'
+  | 'maxTokens';
+
+export interface SamplingSetting {
+  /** Name of the long option, and in the chat's /set. */
+  name: string;
+  short?: string;
+  key: NumberKey;
+  parse: (text: string) => number;
+  text: string;
+  default?: number;
+}
+
+const D = SAMPLING_DEFAULTS;
+
+/** The numbers of sampling: options of `generate` and `chat`, and settings of the chat's /set. */
+export const SAMPLING: readonly SamplingSetting[] = [
+  {
+    name: 'n-predict',
+    short: '-n',
+    key: 'maxTokens',
+    parse: integer(-1, 2 ** 31),
+    text: 'most tokens to generate, -1: no limit',
+    default: -1,
+  },
+  {
+    name: 'temp',
+    key: 'temperature',
+    parse: number(0, 1e6),
+    text: '0 always takes the likeliest token',
+    default: D.temperature,
+  },
+  { name: 'top-k', key: 'topK', parse: integer(0, 2 ** 31), text: '0 is off', default: D.topK },
+  { name: 'top-p', key: 'topP', parse: number(0, 1), text: '1 is off', default: D.topP },
+  { name: 'min-p', key: 'minP', parse: number(0, 1), text: '0 is off', default: D.minP },
+  { name: 'typical', key: 'typicalP', parse: number(0, 1), text: '1 is off', default: D.typicalP },
+  {
+    name: 'repeat-penalty',
+    key: 'repeatPenalty',
+    parse: number(1e-3, 1e6),
+    text: '1 is off',
+    default: D.repeatPenalty,
+  },
+  {
+    name: 'repeat-last-n',
+    key: 'repeatLastN',
+    parse: integer(-1, 2 ** 31),
+    text: 'tokens that penalties look at, -1: the context',
+    default: D.repeatLastN,
+  },
+  {
+    name: 'frequency-penalty',
+    key: 'frequencyPenalty',
+    parse: number(-1e6, 1e6),
+    text: '0 is off',
+    default: D.frequencyPenalty,
+  },
+  {
+    name: 'presence-penalty',
+    key: 'presencePenalty',
+    parse: number(-1e6, 1e6),
+    text: '0 is off',
+    default: D.presencePenalty,
+  },
+  {
+    name: 'seed',
+    short: '-s',
+    key: 'seed',
+    parse: integer(-1),
+    text: 'for repeatable answers, -1: another each time',
+    default: -1,
+  },
+];
+
+export interface SamplingFlags {
+  stop?: string[];
+  logitBias?: Map<number, number>;
+  ignoreEos?: boolean;
+  onFull?: 'shift' | 'error';
+}
+
+export function addSamplingOptions(command: Command, onFull: 'shift' | 'error'): Command {
+  for (const setting of SAMPLING) {
+    const flags = `${setting.short ? `${setting.short}, ` : ''}--${setting.name} <n>`;
+    const fallback = setting.default === undefined ? '' : `; default: ${setting.default}`;
+    command.addOption(new Option(flags, setting.text + fallback).argParser(setting.parse));
+  }
+  return command
+    .addOption(new Option('--stop <text>', 'end before this text; may be repeated').argParser(collect))
+    .addOption(
+      new Option('--logit-bias <id+bias>', 'such as 2-inf or 310+1.5; may be repeated').argParser(logitBias),
+    )
+    .addOption(new Option('--ignore-eos', 'go on after the end of the answer'))
+    .addOption(
+      new Option('--on-full <what>', `when the context is full; default: ${onFull}`).choices([
+        'shift',
+        'error',
+      ]),
+    );
+}
+
+/** GenerateOptions from the flags that commander made of the options above. */
+export function samplingOf(flags: SamplingFlags): GenerateOptions {
+  const values = flags as Record<string, unknown>;
+  const options: GenerateOptions = {};
+  for (const { name, key } of SAMPLING) {
+    const value = values[camelCase(name)];
+    if (typeof value === 'number') setSampling(options, key, value);
+  }
+  if (flags.stop) options.stop = flags.stop;
+  if (flags.logitBias) options.logitBias = flags.logitBias;
+  if (flags.ignoreEos) options.ignoreEos = true;
+  return options;
+}
+
+/** Sets one number; -1 means "no limit" and "another seed each time", which the engine spells as undefined. */
+export function setSampling(options: GenerateOptions, key: NumberKey, value: number): void {
+  const unset = value < 0 && (key === 'maxTokens' || key === 'seed');
+  options[key] = unset ? undefined : value;
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

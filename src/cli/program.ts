@@ -1,0 +1,54 @@
+/** The commands as one commander program. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import type { CliContext } from './context.ts';
+import { addBench } from './commands/bench.ts';
+import { addChat } from './commands/chat.ts';
+import { addDetokenize } from './commands/detokenize.ts';
+import { addGenerate } from './commands/generate.ts';
+import { addInspect } from './commands/inspect.ts';
+import { addList } from './commands/list.ts';
+import { addLogits } from './commands/logits.ts';
+import { addPerplexity } from './commands/perplexity.ts';
+import { addPull } from './commands/pull.ts';
+import { addRemove } from './commands/rm.ts';
+import { addTokenize } from './commands/tokenize.ts';
+
+const COMMANDS = [
+  addChat,
+  addGenerate,
+  addTokenize,
+  addDetokenize,
+  addLogits,
+  addPerplexity,
+  addBench,
+  addPull,
+  addList,
+  addRemove,
+  addInspect,
+];
+
+export function createProgram(context: CliContext): Command {
+  const program = new Command('nibble')
+    .description('Runs GGUF language models on CPUs in pure TypeScript and WebAssembly.')
+    .version(version(), '-V, --version')
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) =>
+        write(
+          `nibble: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replace(/\n/g, ' ')}\n`,
+        ),
+    })
+    .addHelpText('after', '\nExample:\n  nibble chat\n  nibble chat qwen3-0.6b INT8\n  nibble chat --help');
+  for (const add of COMMANDS) add(program, context);
+  return program;
+}
+
+function version(): string {
+  // The same relative path from src/cli and from dist/cli.
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}
