@@ -1,7 +1,7 @@
 /** Loads a model from files, on Node. */
 import { loadEngine, planModel, type Plan, type ResolvedOptions } from '../../engine/load.ts';
 import type { LoadOptions, Model } from '../../engine/types.ts';
-import { ModelError } from '../../errors.ts';
+import { ModelError, UsageError } from '../../errors.ts';
 import { ChatModel } from '../../chat/model.ts';
 import { closeGguf, openGguf } from '../../gguf/index.ts';
 import type { GgufFile } from '../../gguf/types.ts';
@@ -41,12 +41,22 @@ export async function estimatePlan(plan: Plan): Promise<MemoryEstimate> {
   };
 }
 
+/** Bytes from NIBBLE_SEGMENT_LIMIT, which tests and users may set instead of the option. */
+function segmentLimitFromEnvironment(): number | undefined {
+  const text = process.env.NIBBLE_SEGMENT_LIMIT;
+  if (text === undefined || text === '') return undefined;
+  const bytes = Number(text);
+  if (!(bytes > 0)) throw new UsageError(`NIBBLE_SEGMENT_LIMIT must be a number of bytes, not "${text}"`);
+  return bytes;
+}
+
 async function resolve(options: LoadOptions): Promise<ResolvedOptions> {
   if (options.v8Flags !== false) setV8Flags();
   const { variant } = await chooseVariant({ pinned: options.variant });
   return {
     ...options,
     variant,
+    segmentLimit: options.segmentLimit ?? segmentLimitFromEnvironment(),
     threads: options.threads ?? (await defaultThreads()),
     contextSize: options.contextSize ?? 0,
   };
