@@ -34,6 +34,44 @@ export const DOT4 = 2;
 /** 2^112: what is missing in the exponent when the bits of an f16 are shifted into an f32. */
 export const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
 
+/**
+ * 2^88. Kernels that multiply with raw f16 scales (f16x4Raw) give this part of 2^112 to the other factor and the
+ * remaining 2^24 to the finished sums, since 2^112 times what activations may be would leave f32. Powers of two are
+ * exact; only what is smaller than 2^-102 loses bits.
+ */
+export const SCALE_UP: f32 = reinterpret<f32>(0x6b800000);
+
+function scaleRows(y: usize, stride: usize, rows: i32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  for (; rows > 0; rows--) {
+    v128.store(y, f32x4.mul(v128.load(y), f)); v128.store(y, f32x4.mul(v128.load(y, 16), f), 16);
+    y += stride;
+  }
+}
+
+/** Brings rows of 8 sums into the unit of products with SCALE_UP. */
+export function lowerRows(y: usize, stride: usize, rows: i32): void {
+  scaleRows(y, stride, rows, reinterpret<f32>(0x33800000));
+}
+
+/** Brings rows of 8 sums back from that unit. */
+export function raiseRows(y: usize, stride: usize, rows: i32): void {
+  scaleRows(y, stride, rows, reinterpret<f32>(0x4b800000));
+}
+
+/** The sums at which two streams of row groups start; they may be the same stream. */
+export function lowerSums(ya: usize, yb: usize, groups: i32): void {
+  lowerRows(ya, 32, groups);
+  if (yb != ya) lowerRows(yb, 32, groups);
+}
+
+/** The sums before ya and yb, where the streams have ended. */
+export function raiseSums(ya: usize, yb: usize, groups: i32): void {
+  const bytes = <usize>groups << 5;
+  raiseRows(ya - bytes, 32, groups);
+  if (yb != ya) raiseRows(yb - bytes, 32, groups);
+}
+
 /** a * b + c per f32 lane; fused where relaxed SIMD is. */
 // @ts-ignore: decorator
 @inline export function madd(a: v128, b: v128, c: v128): v128 {

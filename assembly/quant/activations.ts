@@ -20,6 +20,9 @@ export const X8_PAIRS_LOW = 44;
 export const X16_BYTES = 80;
 export const X16_SCALE = 64;
 
+/** 2^-120. */
+const LEAST: f32 = reinterpret<f32>(0x03800000);
+
 // @ts-ignore: decorator
 @inline function absMax(x: usize): f32 {
   const a = f32x4.max(f32x4.abs(v128.load(x)), f32x4.abs(v128.load(x, 16)));
@@ -55,7 +58,8 @@ export function quantizeRow(x: usize, n: i32, to8: usize, to16: usize): void {
   while (x < end) {
     const largest = absMax(x);
     const scale = largest / 127;
-    const inverse = f32x4.splat(largest > 0 ? 127 / largest : 0);
+    // Below that, 127 / largest would be infinite: such a block counts as zero.
+    const inverse = f32x4.splat(largest > LEAST ? 127 / largest : 0);
     const a = round8(x, inverse);
     const b = round8(x + 32, inverse);
     const c = round8(x + 64, inverse);

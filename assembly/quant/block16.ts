@@ -7,7 +7,7 @@
  *
  * Arithmetic per row and block: y += (scale_w * scale_x) * dot.
  */
-import { F16_SCALE_UP, f16x4, f16x4Raw, madd } from '../isa';
+import { SCALE_UP, f16x4, f16x4Raw, lowerRows, lowerSums, madd, raiseRows, raiseSums } from '../isa';
 import { X16_BYTES, X16_SCALE } from './activations';
 
 export abstract class Block16 {
@@ -34,7 +34,8 @@ export abstract class Block16 {
 ): void {
   const f = changetype<F>(0);
   const xEnd = x + <usize>blocks * X16_BYTES;
-  const scaleUp = f32x4.splat(F16_SCALE_UP);
+  const scaleUp = f32x4.splat(SCALE_UP);
+  lowerSums(ya, yb, groups);
   for (let g = 0; g < groups; g++) {
     let fa0 = v128.load(ya), fa1 = v128.load(ya, 16), fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
     for (let p = x; p < xEnd; p += X16_BYTES) {
@@ -67,6 +68,7 @@ export abstract class Block16 {
     ya += 32;
     yb += 32;
   }
+  raiseSums(ya, yb, groups);
 }
 
 /** Unpacked: 16 steps of two i16x8 vectors, then 8 scales as f32. */
@@ -86,8 +88,8 @@ const UNPACK_BLOCKS = 16;
       to += 32;
     }
     to += 256;
-    v128.store(to, f16x4(w));
-    v128.store(to, f16x4(w + 8), 16);
+    v128.store(to, f32x4.mul(f16x4Raw(w), f32x4.splat(SCALE_UP)));
+    v128.store(to, f32x4.mul(f16x4Raw(w + 8), f32x4.splat(SCALE_UP)), 16);
     to += 32;
     w += f.bytes;
   }
@@ -158,6 +160,7 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
   w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
 ): void {
   const f = changetype<F>(0);
+  lowerRows(y, yStride, tokens);
   for (let first = 0; first < blocks; first += UNPACK_BLOCKS) {
     const count = min(UNPACK_BLOCKS, blocks - first);
     unpack(f, w, scratch, count);
@@ -173,6 +176,7 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
     w += <usize>count * f.bytes;
     x += <usize>count * X16_BYTES;
   }
+  raiseRows(y, yStride, tokens);
 }
 
 /** One row of a group as f32, bit-exact as the format defines it. scratch: 16 bytes. */

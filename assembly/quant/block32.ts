@@ -13,7 +13,7 @@
  * Arithmetic, per row and block b, in this order in every kernel below (so that results do not depend on
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
-import { F16_SCALE_UP, dotBias, dotStep, dotSum, madd } from '../isa';
+import { SCALE_UP, dotBias, dotStep, dotSum, lowerRows, lowerSums, madd, raiseRows, raiseSums } from '../isa';
 import { X8_BYTES, X8_PAIRS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class Block32 {
@@ -45,9 +45,10 @@ export abstract class Block32 {
   return f.hasMinimum ? madd(f.minimum(w, v), xSum, y) : y;
 }
 
+/** The part of the missing factor that one side of a product gets: the activations, or the unpacked weights. */
 // @ts-ignore: decorator
 @inline function up<F extends Block32>(f: F, x: v128): v128 {
-  return f.scaleUp == 1 ? x : f32x4.mul(x, f32x4.splat(f.scaleUp));
+  return f.scaleUp == 1 ? x : f32x4.mul(x, f32x4.splat(SCALE_UP));
 }
 
 /**
@@ -60,6 +61,7 @@ export abstract class Block32 {
 ): void {
   const f = changetype<F>(0);
   const xEnd = x + <usize>blocks * X8_BYTES;
+  if (f.scaleUp != 1) lowerSums(ya, yb, groups);
   for (let g = 0; g < groups; g++) {
     let fa0 = v128.load(ya), fa1 = v128.load(ya, 16);
     let fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
@@ -101,6 +103,7 @@ export abstract class Block32 {
     ya += 32;
     yb += 32;
   }
+  if (f.scaleUp != 1) raiseSums(ya, yb, groups);
 }
 
 /** Bytes of one unpacked block: 8 steps x 8 rows x 4 columns, scales and, where there are, minimums. */
@@ -221,6 +224,7 @@ const UNPACK_BLOCKS = 16;
   w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
 ): void {
   const f = changetype<F>(0);
+  if (f.scaleUp != 1) lowerRows(y, yStride, tokens);
   for (let first = 0; first < blocks; first += UNPACK_BLOCKS) {
     const count = min(UNPACK_BLOCKS, blocks - first);
     unpack(f, w, scratch, count);
@@ -236,6 +240,7 @@ const UNPACK_BLOCKS = 16;
     w += <usize>count * f.bytes;
     x += <usize>count * X8_BYTES;
   }
+  if (f.scaleUp != 1) raiseRows(y, yStride, tokens);
 }
 
 /** One row of a group as f32: `blocks` x 32 values at `to`, bit-exact as ggml defines them. scratch: 16 bytes. */
@@ -246,11 +251,11 @@ const UNPACK_BLOCKS = 16;
   const f = changetype<F>(0);
   const v = row >> 2, lane = (row & 3) << 2;
   for (let b = 0; b < blocks; b++) {
-    v128.store(scratch, up(f, f.scale(w, v)));
+    v128.store(scratch, f32x4.mul(f.scale(w, v), f32x4.splat(f.scaleUp)));
     const scale = load<f32>(scratch + lane);
     let least: f32 = 0;
     if (f.hasMinimum) {
-      v128.store(scratch, up(f, f.storedMinimum(w, v)));
+      v128.store(scratch, f32x4.mul(f.storedMinimum(w, v), f32x4.splat(f.scaleUp)));
       least = load<f32>(scratch + lane);
     }
     for (let i = 0; i < 8; i++) {
