@@ -1,0 +1,19 @@
+/** The part of the oracle that the repository carries. */
+import { fileURLToPath } from 'node:url';
+import { describe } from 'vitest';
+import { testGolden } from './golden-suite.ts';
+
+const NAMES = [
+  'llama-tied-spm',
+  'llama-ropefreqs',
+  'qwen2',
+  'qwen3',
+  'gemma3',
+  'llama-quant-legacy',
+  'llama-quant-k',
+  'llama-q4_0-legacy',
+];
+
+describe.each(NAMES)('%s', (name) => {
+  testGolden(fileURLToPath(new URL(`../fixtures/models/${name}`, import.meta.url)));
+});
