@@ -92,7 +92,7 @@ export class Runner {
     await this.tail;
     this.failure ??= new WorkerError('the model has been disposed');
     for (const { memory } of this.segments) Atomics.store(new Int32Array(memory.buffer), C.STOP / 4, 1);
-    Atomics.notify(this.sync, C.EPOCH / 4);
+    this.wake();
     await this.workers.finished.catch(() => undefined);
     await this.workers.terminate();
   }
@@ -112,9 +112,19 @@ export class Runner {
       Atomics.add(words, C.PROGRESS / 4, 1);
       Atomics.notify(words, C.PROGRESS / 4);
     }
+    this.wake();
     // The step that is waited for ends with a number of its own.
     Atomics.store(this.sync, C.DONE / 4, -1);
     Atomics.notify(this.sync, C.DONE / 4);
+  }
+
+  /**
+   * Wakes the workers that wait for a step, to see STOP or POISON. The word that they wait on must change: one
+   * that has just looked at STOP and is about to sleep would miss the notification alone.
+   */
+  private wake(): void {
+    Atomics.store(this.sync, C.EPOCH / 4, -1);
+    Atomics.notify(this.sync, C.EPOCH / 4);
   }
 
   private async walk(): Promise<void> {
