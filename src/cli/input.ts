@@ -1,6 +1,6 @@
 /** Text from the command line, a file or standard input. */
 import { readFile } from 'node:fs/promises';
-import { UsageError } from '../errors.ts';
+import { NibbleError, UsageError } from '../errors.ts';
 
 /** A file's bytes; `-` is standard input. */
 export async function readBytes(path: string): Promise<Uint8Array> {
@@ -11,7 +11,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
     const { code } = error as NodeJS.ErrnoException;
     const reason =
       code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a directory' : code;
-    throw new UsageError(`cannot read ${path}: ${reason}`, { cause: error });
+    throw new NibbleError('ERR_INPUT', `cannot read ${path}: ${reason}`, { cause: error });
   }
 }
 

@@ -12,9 +12,19 @@ import { plainTable } from '../table.ts';
 const SHOWN_ITEMS = 5;
 const SHOWN_CHARS = 100;
 
+/** The shortest number with the same f32: 1e-5 rather than 0.000009999999747378752. */
+function shortest(value: number): number {
+  for (let digits = 1; digits < 10; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === value) return candidate;
+  }
+  return value;
+}
+
 /** For JSON: arrays cut to their first elements, with their length; 64-bit integers as text. */
 export function jsonValue(value: GgufValue): unknown {
   if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' && Math.fround(value) === value) return shortest(value);
   if (typeof value !== 'object') return value;
   const items = Array.from(value.slice(0, SHOWN_ITEMS) as ArrayLike<GgufValue>, jsonValue);
   return { length: value.length, first: items };
@@ -22,7 +32,7 @@ export function jsonValue(value: GgufValue): unknown {
 
 export function textValue(value: GgufValue): string {
   if (typeof value === 'string') return shortened(JSON.stringify(value));
-  if (typeof value !== 'object') return String(value);
+  if (typeof value !== 'object') return String(jsonValue(value));
   const items = Array.from(value.slice(0, SHOWN_ITEMS) as ArrayLike<GgufValue>, textValue);
   const more = value.length > SHOWN_ITEMS ? `, ... ${value.length} in all` : '';
   return `[${items.join(', ')}${more}]`;

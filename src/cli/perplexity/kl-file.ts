@@ -9,7 +9,7 @@
  * Log probabilities more than 16 below the largest count as 16 below.
  */
 import { open, type FileHandle } from 'node:fs/promises';
-import { UsageError } from '../../errors.ts';
+import { NibbleError } from '../../errors.ts';
 import type { RowScore } from './score.ts';
 
 const MAGIC = '_logits_';
@@ -82,10 +82,10 @@ export class KlReader {
     this.offset = HEADER_BYTES + 4 * header.tokens.length;
   }
 
-  /** Throws UsageError when the file is not one, or not whole. */
+  /** Throws NibbleError when the file is not one, or not whole. */
   static async open(path: string): Promise<KlReader> {
     const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-      throw new UsageError(`cannot read ${path}: ${error.code}`, { cause: error });
+      throw new NibbleError('ERR_INPUT', `cannot read ${path}: ${error.code}`, { cause: error });
     });
     try {
       return new KlReader(file, await readHeader(file, path));
@@ -114,7 +114,10 @@ async function readHeader(file: FileHandle, path: string): Promise<KlHeader> {
   const head = Buffer.alloc(HEADER_BYTES);
   if (size >= HEADER_BYTES) await file.read(head, 0, HEADER_BYTES, 0);
   if (head.toString('latin1', 0, 8) !== MAGIC) {
-    throw new UsageError(`${path} holds no log probabilities: --save-kl-base writes such files`);
+    throw new NibbleError(
+      'ERR_INPUT',
+      `${path} holds no log probabilities: --save-kl-base writes such files`,
+    );
   }
   const [window, vocabulary, windows] = [8, 12, 16].map((at) => head.readInt32LE(at)) as [
     number,
@@ -124,7 +127,7 @@ async function readHeader(file: FileHandle, path: string): Promise<KlHeader> {
   const rows = windows * (window - 1 - (window >> 1));
   const expected = HEADER_BYTES + 4 * windows * window + rows * rowBytes(vocabulary);
   if (window < 2 || vocabulary < 1 || windows < 1 || size !== expected) {
-    throw new UsageError(`${path} is damaged or was cut: ${size} bytes instead of ${expected}`);
+    throw new NibbleError('ERR_INPUT', `${path} is damaged or was cut: ${size} bytes instead of ${expected}`);
   }
   const bytes = Buffer.alloc(4 * windows * window);
   await file.read(bytes, 0, bytes.length, HEADER_BYTES);

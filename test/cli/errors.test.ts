@@ -1,0 +1,114 @@
+/** Exit codes and messages: one line that begins with `nibble:`, no stack. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { MODEL, run, scratch } from './run.ts';
+
+async function fails(args: readonly string[], code: number, message: RegExp, input?: string): Promise<void> {
+  const result = await run(args, { input });
+  expect(result.stderr).toMatch(message);
+  expect(result.stderr).toMatch(/^nibble: [^\n]*\n$/);
+  expect(result.stderr).not.toMatch(/\n\s+at /);
+  expect(result).toMatchObject({ code, stdout: '' });
+}
+
+const generate = ['generate', '-m', MODEL, '-p', 'x'];
+
+describe('bad usage exits with 2 and names the option', () => {
+  test.each([
+    [[...generate, '--top-k', 'abc'], /--top-k.*abc.*integer/],
+    [[...generate, '--temp', '-1'], /--temp.*number from 0/],
+    [[...generate, '--top-p', '1.5'], /--top-p.*from 0 to 1/],
+    [[...generate, '-n', '1e3'], /-n, --n-predict/],
+    [[...generate, '--threads', '0'], /--threads/],
+    [[...generate, '--kv-type', 'f8'], /--kv-type.*f16, f32, q8_0/],
+    [[...generate, '--segment-limit', 'big'], /--segment-limit.*size/],
+    [[...generate, '--ids', '1,2'], /only one of --prompt and --ids/],
+    [[...generate, '--no-such'], /unknown option '--no-such'/],
+    [['generate', '-m', MODEL, '--ids', '1,99999'], /99999 is not a token id: the vocabulary has 1280/],
+    [['logits', '-m', MODEL, '--ids', '1,x', '--out', 'l.bin'], /--ids.*x is not a token id/],
+    [['logits', '-m', MODEL, '--ids', '1'], /--out/],
+    [['bench', '-m', MODEL, '-p', '8,y'], /-p, --n-prompt.*8,y/],
+    [['detokenize', '-m', MODEL, '77777'], /77777 is not a token id/],
+    [['tokenize', '-m', MODEL], /no text/],
+    [['chat', 'smollm2-135m', 'INT5', '-p', 'x', '--offline'], /unknown format INT5/],
+    [['nonsense'], /unknown command 'nonsense'/],
+    [['rm', './file.gguf'], /is a path/],
+  ])('%j', async (args, message) => {
+    await fails(args, 2, message);
+  });
+});
+
+describe('failures exit with 1', () => {
+  test('a path that leads nowhere, and a near name', async () => {
+    await fails(['generate', '-m', 'nowhere.gguf', '-p', 'x'], 1, /nowhere\.gguf/);
+    await fails(['inspect', 'smollm2-135'], 1, /smollm2-135/);
+  });
+
+  test('a truncated file', async () => {
+    const path = join(scratch, 'cut.gguf');
+    await writeFile(path, (await readFile(MODEL)).subarray(0, 1_000_000));
+    for (const args of [
+      ['generate', '-m', path, '-p', 'x'],
+      ['inspect', path],
+      ['chat', path, '-p', 'x'],
+    ]) {
+      await fails(args, 1, /cut\.gguf/);
+    }
+  });
+
+  test('something else than a model', async () => {
+    const path = join(scratch, 'text.gguf');
+    await writeFile(path, 'This is no model.');
+    await fails(['generate', '-m', path, '-p', 'x'], 1, /text\.gguf: .*GGUF/);
+  });
+
+  test('a prompt file or base file that is not there', async () => {
+    await fails(['generate', '-m', MODEL, '-f', 'no.txt'], 1, /cannot read no\.txt: there is no such file/);
+    await fails(['perplexity', '-m', MODEL, '--kl-base', MODEL], 1, /holds no log probabilities/);
+  });
+
+  test('a prompt that does not fit', async () => {
+    await fails(
+      [...generate.slice(0, 3), '-p', 'one two three four five six', '-c', '2'],
+      1,
+      /context holds 2/,
+    );
+  });
+
+  test('offline, without the model', async () => {
+    await fails(
+      ['chat', 'qwen3-0.6b', '--offline', '-p', 'x'],
+      1,
+      /qwen3-0\.6b is not in the store.*offline/,
+    );
+  });
+});
+
+test('empty standard input', () => fails(['chat', MODEL], 2, /standard input is empty/, ''));
+
+test('--verbose shows where', async () => {
+  const { stderr } = await run(['inspect', 'nowhere.gguf', '--verbose']);
+  expect(stderr).toMatch(/\n\s+at /);
+});
+
+test('help and version exit with 0; every command shows an example', async () => {
+  const commands = [
+    'chat',
+    'generate',
+    'tokenize',
+    'detokenize',
+    'logits',
+    'perplexity',
+    'bench',
+    'pull',
+    'list',
+  ];
+  const results = await Promise.all([...commands, 'rm', 'inspect'].map((name) => run([name, '--help'])));
+  for (const { code, stdout } of results) {
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Example:\n {2}nibble /);
+  }
+  const version = await run(['--version']);
+  expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
+});
