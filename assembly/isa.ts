@@ -32,45 +32,7 @@ export const DOT4 = 2;
 @lazy const MASK_F16: usize = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
 
 /** 2^112: what is missing in the exponent when the bits of an f16 are shifted into an f32. */
-export const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
-
-/**
- * 2^88. Kernels that multiply with raw f16 scales (f16x4Raw) give this part of 2^112 to the other factor and the
- * remaining 2^24 to the finished sums, since 2^112 times what activations may be would leave f32. Powers of two are
- * exact; only what is smaller than 2^-102 loses bits.
- */
-export const SCALE_UP: f32 = reinterpret<f32>(0x6b800000);
-
-function scaleRows(y: usize, stride: usize, rows: i32, factor: f32): void {
-  const f = f32x4.splat(factor);
-  for (; rows > 0; rows--) {
-    v128.store(y, f32x4.mul(v128.load(y), f)); v128.store(y, f32x4.mul(v128.load(y, 16), f), 16);
-    y += stride;
-  }
-}
-
-/** Brings rows of 8 sums into the unit of products with SCALE_UP. */
-export function lowerRows(y: usize, stride: usize, rows: i32): void {
-  scaleRows(y, stride, rows, reinterpret<f32>(0x33800000));
-}
-
-/** Brings rows of 8 sums back from that unit. */
-export function raiseRows(y: usize, stride: usize, rows: i32): void {
-  scaleRows(y, stride, rows, reinterpret<f32>(0x4b800000));
-}
-
-/** The sums at which two streams of row groups start; they may be the same stream. */
-export function lowerSums(ya: usize, yb: usize, groups: i32): void {
-  lowerRows(ya, 32, groups);
-  if (yb != ya) lowerRows(yb, 32, groups);
-}
-
-/** The sums before ya and yb, where the streams have ended. */
-export function raiseSums(ya: usize, yb: usize, groups: i32): void {
-  const bytes = <usize>groups << 5;
-  raiseRows(ya - bytes, 32, groups);
-  if (yb != ya) raiseRows(yb - bytes, 32, groups);
-}
+const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
 
 /** a * b + c per f32 lane; fused where relaxed SIMD is. */
 // @ts-ignore: decorator
@@ -110,39 +72,11 @@ export function raiseSums(ya: usize, yb: usize, groups: i32): void {
   return i32x4.dot_i16x8_s(acc, scales);
 }
 
-// Byte positions for `scaleLanes`: each of four bytes into the low byte(s) of its row's lanes, others zero.
+/** Integer scales, i32x4, as dotSumScaled wants them: for 16-bit sums, twice in each row's pair of lanes. */
 // @ts-ignore: decorator
-@lazy const LANES_16: usize = memory.data<u8>([0, 255, 0, 255, 1, 255, 1, 255, 2, 255, 2, 255, 3, 255, 3, 255], 16);
-// @ts-ignore: decorator
-@lazy const LANES_16_TOP: usize = memory.data<u8>([255, 0, 255, 0, 255, 1, 255, 1, 255, 2, 255, 2, 255, 3, 255, 3], 16);
-// @ts-ignore: decorator
-@lazy const LANES_32: usize = memory.data<u8>([0, 255, 255, 255, 1, 255, 255, 255, 2, 255, 255, 255, 3, 255, 255, 255], 16);
-// @ts-ignore: decorator
-@lazy const LANES_32_TOP: usize = memory.data<u8>([255, 255, 255, 0, 255, 255, 255, 1, 255, 255, 255, 2, 255, 255, 255, 3], 16);
-
-// @ts-ignore: decorator
-@inline function swizzle(a: v128, index: v128): v128 {
-  if (VARIANT != SIMD) return i8x16.relaxed_swizzle(a, index);
-  return i8x16.swizzle(a, index);
-}
-
-/** Four unsigned bytes at the bottom of `bytes`, one per row, spread as dotSumScaled wants them. */
-// @ts-ignore: decorator
-@inline export function scaleLanes(bytes: v128): v128 {
-  return swizzle(bytes, v128.load(VARIANT == DOT4 ? LANES_32 : LANES_16));
-}
-
-/** The same for signed bytes. */
-// @ts-ignore: decorator
-@inline export function scaleLanesSigned(bytes: v128): v128 {
-  if (VARIANT == DOT4) return i32x4.shr_s(swizzle(bytes, v128.load(LANES_32_TOP)), 24);
-  return i16x8.shr_s(swizzle(bytes, v128.load(LANES_16_TOP)), 8);
-}
-
-/** Four unsigned bytes at the bottom of `bytes` as f32x4. */
-// @ts-ignore: decorator
-@inline export function bytesToF32(bytes: v128): v128 {
-  return f32x4.convert_i32x4_s(swizzle(bytes, v128.load(LANES_32)));
+@inline export function scaleLanes(scales: v128): v128 {
+  if (VARIANT == DOT4) return scales;
+  return v128.or(v128.and(scales, i32x4.splat(0xffff)), i32x4.shl(scales, 16));
 }
 
 /**
@@ -156,16 +90,11 @@ export function raiseSums(ya: usize, yb: usize, groups: i32): void {
   return i16x8.mul(pairs, i16x8.splat(<i16>-offset));
 }
 
-/** Four f16 as f32x4, divided by 2^112; right for all finite values, subnormal ones too. */
-// @ts-ignore: decorator
-@inline export function f16x4Raw(address: usize): v128 {
-  return v128.and(i32x4.shl(v128.load16x4_s(address), 13), v128.load(MASK_F16));
-}
-
-/** Four finite f16 as f32x4. */
+/** Four f16 as f32x4: exact for all finite values, subnormal ones too. */
 // @ts-ignore: decorator
 @inline export function f16x4(address: usize): v128 {
-  return f32x4.mul(f16x4Raw(address), f32x4.splat(F16_SCALE_UP));
+  const bits = v128.and(i32x4.shl(v128.load16x4_s(address), 13), v128.load(MASK_F16));
+  return f32x4.mul(bits, f32x4.splat(F16_SCALE_UP));
 }
 
 /** One f16 as f32: exact, Inf and NaN too. */

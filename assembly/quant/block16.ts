@@ -7,7 +7,7 @@
  *
  * Arithmetic per row and block: y += (scale_w * scale_x) * dot.
  */
-import { SCALE_UP, f16x4, f16x4Raw, lowerRows, lowerSums, madd, raiseRows, raiseSums } from '../isa';
+import { f16x4, madd } from '../isa';
 import { X16_BYTES, X16_SCALE } from './activations';
 
 export abstract class Block16 {
@@ -34,11 +34,10 @@ export abstract class Block16 {
 ): void {
   const f = changetype<F>(0);
   const xEnd = x + <usize>blocks * X16_BYTES;
-  const scaleUp = f32x4.splat(SCALE_UP);
-  lowerSums(ya, yb, groups);
   for (let g = 0; g < groups; g++) {
     let fa0 = v128.load(ya), fa1 = v128.load(ya, 16), fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
-    for (let p = x; p < xEnd; p += X16_BYTES) {
+    let p = x;
+    do {
       let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
       let q = p, wa = a + 16, wb = b + 16;
       const stepsEnd = p + 32;
@@ -55,20 +54,20 @@ export abstract class Block16 {
         b0 = low(b0, s, w); b1 = high(b1, s, w);
         q += 4; wa += 16; wb += 16;
       } while (q < stepsEnd);
-      const xScale = f32x4.mul(v128.load32_splat(p, X16_SCALE), scaleUp);
-      fa0 = madd(f32x4.convert_i32x4_s(a0), f32x4.mul(f16x4Raw(a), xScale), fa0);
-      fa1 = madd(f32x4.convert_i32x4_s(a1), f32x4.mul(f16x4Raw(a + 8), xScale), fa1);
-      fb0 = madd(f32x4.convert_i32x4_s(b0), f32x4.mul(f16x4Raw(b), xScale), fb0);
-      fb1 = madd(f32x4.convert_i32x4_s(b1), f32x4.mul(f16x4Raw(b + 8), xScale), fb1);
+      const xScale = v128.load32_splat(p, X16_SCALE);
+      fa0 = madd(f32x4.convert_i32x4_s(a0), f32x4.mul(f16x4(a), xScale), fa0);
+      fa1 = madd(f32x4.convert_i32x4_s(a1), f32x4.mul(f16x4(a + 8), xScale), fa1);
+      fb0 = madd(f32x4.convert_i32x4_s(b0), f32x4.mul(f16x4(b), xScale), fb0);
+      fb1 = madd(f32x4.convert_i32x4_s(b1), f32x4.mul(f16x4(b + 8), xScale), fb1);
       a += f.bytes;
       b += f.bytes;
-    }
+      p += X16_BYTES;
+    } while (p < xEnd);
     v128.store(ya, fa0); v128.store(ya, fa1, 16);
     v128.store(yb, fb0); v128.store(yb, fb1, 16);
     ya += 32;
     yb += 32;
   }
-  raiseSums(ya, yb, groups);
 }
 
 /** Unpacked: 16 steps of two i16x8 vectors, then 8 scales as f32. */
@@ -88,8 +87,8 @@ const UNPACK_BLOCKS = 16;
       to += 32;
     }
     to += 256;
-    v128.store(to, f32x4.mul(f16x4Raw(w), f32x4.splat(SCALE_UP)));
-    v128.store(to, f32x4.mul(f16x4Raw(w + 8), f32x4.splat(SCALE_UP)), 16);
+    v128.store(to, f16x4(w));
+    v128.store(to, f16x4(w + 8), 16);
     to += 32;
     w += f.bytes;
   }
@@ -160,7 +159,6 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
   w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
 ): void {
   const f = changetype<F>(0);
-  lowerRows(y, yStride, tokens);
   for (let first = 0; first < blocks; first += UNPACK_BLOCKS) {
     const count = min(UNPACK_BLOCKS, blocks - first);
     unpack(f, w, scratch, count);
@@ -176,7 +174,6 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
     w += <usize>count * f.bytes;
     x += <usize>count * X16_BYTES;
   }
-  raiseRows(y, yStride, tokens);
 }
 
 /** One row of a group as f32, bit-exact as the format defines it. scratch: 16 bytes. */

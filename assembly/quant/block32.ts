@@ -13,7 +13,7 @@
  * Arithmetic, per row and block b, in this order in every kernel below (so that results do not depend on
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
-import { SCALE_UP, dotBias, dotStep, dotSum, lowerRows, lowerSums, madd, raiseRows, raiseSums } from '../isa';
+import { dotBias, dotStep, dotSum, madd } from '../isa';
 import { X8_BYTES, X8_PAIRS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class Block32 {
@@ -22,8 +22,6 @@ export abstract class Block32 {
   /** Subtracted from each stored weight. */
   abstract get offset(): i32;
   abstract get hasMinimum(): bool;
-  /** Factor that `scale` and `minimum` leave out. */
-  abstract get scaleUp(): f32;
   /** Scales of 4 rows, f32x4. */
   abstract scale(w: usize, v: i32): v128;
   /** Minimums of 4 rows, f32x4, as the file has them: weight = scale * stored + minimum. */
@@ -45,12 +43,6 @@ export abstract class Block32 {
   return f.hasMinimum ? madd(f.minimum(w, v), xSum, y) : y;
 }
 
-/** The part of the missing factor that one side of a product gets: the activations, or the unpacked weights. */
-// @ts-ignore: decorator
-@inline function up<F extends Block32>(f: F, x: v128): v128 {
-  return f.scaleUp == 1 ? x : f32x4.mul(x, f32x4.splat(SCALE_UP));
-}
-
 /**
  * y += W x for `groups` row groups at `a` and as many at `b`. Two distant streams keep two hardware
  * prefetchers busy, which one stream of weights does not. ya, yb: 8 f32 per group.
@@ -61,7 +53,6 @@ export abstract class Block32 {
 ): void {
   const f = changetype<F>(0);
   const xEnd = x + <usize>blocks * X8_BYTES;
-  if (f.scaleUp != 1) lowerSums(ya, yb, groups);
   for (let g = 0; g < groups; g++) {
     let fa0 = v128.load(ya), fa1 = v128.load(ya, 16);
     let fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
@@ -91,8 +82,8 @@ export abstract class Block32 {
       s = v128.load32_splat(p, 28);
       a0 = dotStep(a0, s, f.weights(a, 0, 7)); a1 = dotStep(a1, s, f.weights(a, 1, 7));
       b0 = dotStep(b0, s, f.weights(b, 0, 7)); b1 = dotStep(b1, s, f.weights(b, 1, 7));
-      const xScale = up(f, v128.load32_splat(p, X8_SCALE));
-      const xSum = f.hasMinimum ? up(f, v128.load32_splat(p, X8_SUM)) : xScale;
+      const xScale = v128.load32_splat(p, X8_SCALE);
+      const xSum = f.hasMinimum ? v128.load32_splat(p, X8_SUM) : xScale;
       fa0 = addBlock(f, fa0, a0, a, 0, xScale, xSum); fa1 = addBlock(f, fa1, a1, a, 1, xScale, xSum);
       fb0 = addBlock(f, fb0, b0, b, 0, xScale, xSum); fb1 = addBlock(f, fb1, b1, b, 1, xScale, xSum);
       a += f.bytes;
@@ -103,7 +94,6 @@ export abstract class Block32 {
     ya += 32;
     yb += 32;
   }
-  if (f.scaleUp != 1) raiseSums(ya, yb, groups);
 }
 
 /** Bytes of one unpacked block: 8 steps x 8 rows x 4 columns, scales and, where there are, minimums. */
@@ -122,8 +112,8 @@ export abstract class Block32 {
       v128.store(p, f.weights(w, v, 2), 64); v128.store(p, f.weights(w, v, 3), 96);
       v128.store(p, f.weights(w, v, 4), 128); v128.store(p, f.weights(w, v, 5), 160);
       v128.store(p, f.weights(w, v, 6), 192); v128.store(p, f.weights(w, v, 7), 224);
-      v128.store(p, up(f, f.scale(w, v)), 256);
-      if (f.hasMinimum) v128.store(p, up(f, f.minimum(w, v)), 288);
+      v128.store(p, f.scale(w, v), 256);
+      if (f.hasMinimum) v128.store(p, f.minimum(w, v), 288);
     }
     w += f.bytes;
     to += unpackedBytes(f);
@@ -224,7 +214,6 @@ const UNPACK_BLOCKS = 16;
   w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
 ): void {
   const f = changetype<F>(0);
-  if (f.scaleUp != 1) lowerRows(y, yStride, tokens);
   for (let first = 0; first < blocks; first += UNPACK_BLOCKS) {
     const count = min(UNPACK_BLOCKS, blocks - first);
     unpack(f, w, scratch, count);
@@ -240,7 +229,6 @@ const UNPACK_BLOCKS = 16;
     w += <usize>count * f.bytes;
     x += <usize>count * X8_BYTES;
   }
-  if (f.scaleUp != 1) raiseRows(y, yStride, tokens);
 }
 
 /** One row of a group as f32: `blocks` x 32 values at `to`, bit-exact as ggml defines them. scratch: 16 bytes. */
@@ -251,11 +239,11 @@ const UNPACK_BLOCKS = 16;
   const f = changetype<F>(0);
   const v = row >> 2, lane = (row & 3) << 2;
   for (let b = 0; b < blocks; b++) {
-    v128.store(scratch, f32x4.mul(f.scale(w, v), f32x4.splat(f.scaleUp)));
+    v128.store(scratch, f.scale(w, v));
     const scale = load<f32>(scratch + lane);
     let least: f32 = 0;
     if (f.hasMinimum) {
-      v128.store(scratch, f32x4.mul(f.storedMinimum(w, v), f32x4.splat(f.scaleUp)));
+      v128.store(scratch, f.storedMinimum(w, v));
       least = load<f32>(scratch + lane);
     }
     for (let i = 0; i < 8; i++) {

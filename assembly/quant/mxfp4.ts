@@ -32,8 +32,6 @@ import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32'
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
   // @ts-ignore: decorator
-  @inline get scaleUp(): f32 { return 1; }
-  // @ts-ignore: decorator
   @inline scale(w: usize, v: i32): v128 { return halfPowerOfTwo(w + (v << 2)); }
   // @ts-ignore: decorator
   @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }

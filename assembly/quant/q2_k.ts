@@ -10,7 +10,6 @@
  *          8    8 x u8   sc and m, columns 16..31
  *          16   2-bit plane, 64 bytes (planes.ts)
  */
-import { MASK_0F, bytesToF32, scaleLanes } from '../isa';
 import { storeTwoBits, twoBits } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
 import { storeScale } from './scales';
@@ -27,9 +26,9 @@ import { storeScale } from './scales';
   // @ts-ignore: decorator
   @inline get split(): bool { return true; }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanes(v128.and(v128.load32_zero(w + (half << 3) + (v << 2)), v128.load(MASK_0F))); }
+  @inline scales(w: usize, half: i32): v128 { return v128.and(v128.load8x8_u(w + (half << 3)), i16x8.splat(15)); }
   // @ts-ignore: decorator
-  @inline minimum(w: usize, v: i32, half: i32): v128 { return bytesToF32(i8x16.shr_u(v128.load32_zero(w + (half << 3) + (v << 2)), 4)); }
+  @inline minimums(w: usize, half: i32): v128 { return i16x8.shr_u(v128.load8x8_u(w + (half << 3)), 4); }
   // @ts-ignore: decorator
   @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<u8>(w + (half << 3) + row) & 15; }
   // @ts-ignore: decorator

@@ -11,7 +11,6 @@
  *          16   1-bit plane, 32 bytes (planes.ts)
  *          48   2-bit plane, 64 bytes
  */
-import { scaleLanesSigned } from '../isa';
 import { scale3 } from './k-scales';
 import { storeTwoBits, thirdBit, twoBits } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
@@ -29,9 +28,9 @@ import { storeScale } from './scales';
   // @ts-ignore: decorator
   @inline get split(): bool { return true; }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanesSigned(v128.load32_zero(w + (half << 3) + (v << 2))); }
+  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_s(w + (half << 3)); }
   // @ts-ignore: decorator
-  @inline minimum(w: usize, v: i32, half: i32): v128 { return f32x4.splat(0); }
+  @inline minimums(w: usize, half: i32): v128 { return i16x8.splat(0); }
   // @ts-ignore: decorator
   @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
   // @ts-ignore: decorator

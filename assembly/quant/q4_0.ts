@@ -5,7 +5,7 @@
  *   0    8 x f16   d
  *   16   nibble plane, 128 bytes (planes.ts): ggml's own nibble order, rows interleaved by 4 bytes
  */
-import { F16_SCALE_UP, f16x4Raw } from '../isa';
+import { f16x4 } from '../isa';
 import { nibble, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
 import { storeScale } from './scales';
@@ -18,9 +18,7 @@ import { storeScale } from './scales';
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
   // @ts-ignore: decorator
-  @inline get scaleUp(): f32 { return F16_SCALE_UP; }
-  // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16x4Raw(w + (v << 3)); }
+  @inline scale(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
   // @ts-ignore: decorator
   @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator

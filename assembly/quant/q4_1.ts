@@ -6,7 +6,7 @@
  *   16   8 x f16   m
  *   32   nibble plane, 128 bytes (planes.ts)
  */
-import { F16_SCALE_UP, f16x4Raw } from '../isa';
+import { f16x4 } from '../isa';
 import { nibble, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
 import { storeScale } from './scales';
@@ -19,11 +19,9 @@ import { storeScale } from './scales';
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return true; }
   // @ts-ignore: decorator
-  @inline get scaleUp(): f32 { return F16_SCALE_UP; }
+  @inline scale(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16x4Raw(w + (v << 3)); }
-  // @ts-ignore: decorator
-  @inline storedMinimum(w: usize, v: i32): v128 { return f16x4Raw(w + 16 + (v << 3)); }
+  @inline storedMinimum(w: usize, v: i32): v128 { return f16x4(w + 16 + (v << 3)); }
   // @ts-ignore: decorator
   @inline minimum(w: usize, v: i32): v128 { return this.storedMinimum(w, v); }
   // @ts-ignore: decorator

@@ -11,7 +11,6 @@
  *          8    8 x u8   m
  *          16   nibble plane, 128 bytes (planes.ts)
  */
-import { bytesToF32, scaleLanes } from '../isa';
 import { minimum6, scale6 } from './k-scales';
 import { nibble, storeNibbles } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
@@ -29,9 +28,9 @@ import { storeScale } from './scales';
   // @ts-ignore: decorator
   @inline get split(): bool { return false; }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanes(v128.load32_zero(w + (v << 2))); }
+  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_u(w); }
   // @ts-ignore: decorator
-  @inline minimum(w: usize, v: i32, half: i32): v128 { return bytesToF32(v128.load32_zero(w + 8 + (v << 2))); }
+  @inline minimums(w: usize, half: i32): v128 { return v128.load8x8_u(w + 8); }
   // @ts-ignore: decorator
   @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<u8>(w + row); }
   // @ts-ignore: decorator

@@ -7,7 +7,7 @@
  *   16   1-bit plane, 32 bytes (planes.ts): the fifth bits
  *   48   nibble plane, 128 bytes
  */
-import { F16_SCALE_UP, f16x4Raw } from '../isa';
+import { f16x4 } from '../isa';
 import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
 import { storeScale } from './scales';
@@ -20,9 +20,7 @@ import { storeScale } from './scales';
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
   // @ts-ignore: decorator
-  @inline get scaleUp(): f32 { return F16_SCALE_UP; }
-  // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16x4Raw(w + (v << 3)); }
+  @inline scale(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
   // @ts-ignore: decorator
   @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator

@@ -11,7 +11,6 @@
  *          16   2-bit plane, 64 bytes (planes.ts)
  *          80   nibble plane, 128 bytes
  */
-import { scaleLanesSigned } from '../isa';
 import { nibble, storeNibbles, storeTwoBits, twoHighBits } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
 import { storeScale } from './scales';
@@ -28,9 +27,9 @@ import { storeScale } from './scales';
   // @ts-ignore: decorator
   @inline get split(): bool { return true; }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32, half: i32): v128 { return scaleLanesSigned(v128.load32_zero(w + (half << 3) + (v << 2))); }
+  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_s(w + (half << 3)); }
   // @ts-ignore: decorator
-  @inline minimum(w: usize, v: i32, half: i32): v128 { return f32x4.splat(0); }
+  @inline minimums(w: usize, half: i32): v128 { return i16x8.splat(0); }
   // @ts-ignore: decorator
   @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
   // @ts-ignore: decorator

@@ -15,7 +15,7 @@
  *   m = sum over blocks, halves: minimum * sum_x             y += m * -dmin
  * scale * dot is an exact integer.
  */
-import { ONES_I16, dotBias, dotStep, dotSumScaled, f16ToF32, f16x4, madd } from '../isa';
+import { ONES_I16, dotBias, dotStep, dotSum, dotSumScaled, f16ToF32, f16x4, madd, scaleLanes } from '../isa';
 import { X8_BYTES, X8_PAIRS_LOW, X8_PAIRS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class SuperBlock {
@@ -28,10 +28,10 @@ export abstract class SuperBlock {
   abstract get sixteen(): bool;
   /** Sums must be emptied after 4 steps: 8 would overflow 16 bits (or the scale changes). */
   abstract get split(): bool;
-  /** Integer scales of 4 rows, as scaleLanes lays them out. */
-  abstract scale(w: usize, v: i32, half: i32): v128;
-  /** Integer minimums of 4 rows as f32x4. */
-  abstract minimum(w: usize, v: i32, half: i32): v128;
+  /** Integer scales of 8 rows, i16x8. */
+  abstract scales(w: usize, half: i32): v128;
+  /** Integer minimums of 8 rows, i16x8. */
+  abstract minimums(w: usize, half: i32): v128;
   /** One integer scale, for dequantization. */
   abstract rowScale(w: usize, row: i32, half: i32): i32;
   abstract rowMinimum(w: usize, row: i32, half: i32): i32;
@@ -67,6 +67,24 @@ export abstract class SuperBlock {
   return f32x4.mul(sums, v128.load32_splat(x, X8_SCALE));
 }
 
+/** Rows 4v .. 4v + 3 of eight i16, as i32x4. V8 joins the two halves of one vector to 256 bits. */
+// @ts-ignore: decorator
+@inline function four(eight: v128, v: i32): v128 {
+  return v == 0 ? i32x4.extend_low_i16x8_s(eight) : i32x4.extend_high_i16x8_s(eight);
+}
+
+// @ts-ignore: decorator
+@inline function minimum<F extends SuperBlock>(f: F, w: usize, v: i32, half: i32): v128 {
+  return f32x4.convert_i32x4_s(four(f.minimums(w, half), v));
+}
+
+/** s += (scale * dot) * scale_x, the scale as i32x4. */
+// @ts-ignore: decorator
+@inline function addScaled(s: v128, acc: v128, scale: v128, xScale: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(i32x4.mul(dotSum(acc), scale)), xScale, s);
+}
+
+/** The same with the scale as unpacked: see scaleLanes. */
 // @ts-ignore: decorator
 @inline function addHalf(s: v128, acc: v128, scale: v128, xScale: v128): v128 {
   return madd(f32x4.convert_i32x4_s(dotSumScaled(acc, scale)), xScale, s);
@@ -105,8 +123,8 @@ export abstract class SuperBlock {
         a0 = dotStep(a0, s, f.weights(a, 0, 3)); a1 = dotStep(a1, s, f.weights(a, 1, 3));
         b0 = dotStep(b0, s, f.weights(b, 0, 3)); b1 = dotStep(b1, s, f.weights(b, 1, 3));
         if (f.split) {
-          sa0 = addHalf(sa0, a0, f.scale(a, 0, 0), xScale); sa1 = addHalf(sa1, a1, f.scale(a, 1, 0), xScale);
-          sb0 = addHalf(sb0, b0, f.scale(b, 0, 0), xScale); sb1 = addHalf(sb1, b1, f.scale(b, 1, 0), xScale);
+          sa0 = addScaled(sa0, a0, four(f.scales(a, 0), 0), xScale); sa1 = addScaled(sa1, a1, four(f.scales(a, 0), 1), xScale);
+          sb0 = addScaled(sb0, b0, four(f.scales(b, 0), 0), xScale); sb1 = addScaled(sb1, b1, four(f.scales(b, 0), 1), xScale);
           a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
         }
         s = v128.load32_splat(p, 16);
@@ -121,17 +139,17 @@ export abstract class SuperBlock {
         s = v128.load32_splat(p, 28);
         a0 = dotStep(a0, s, f.weights(a, 0, 7)); a1 = dotStep(a1, s, f.weights(a, 1, 7));
         b0 = dotStep(b0, s, f.weights(b, 0, 7)); b1 = dotStep(b1, s, f.weights(b, 1, 7));
-        sa0 = addHalf(sa0, a0, f.scale(a, 0, 1), xScale); sa1 = addHalf(sa1, a1, f.scale(a, 1, 1), xScale);
-        sb0 = addHalf(sb0, b0, f.scale(b, 0, 1), xScale); sb1 = addHalf(sb1, b1, f.scale(b, 1, 1), xScale);
+        sa0 = addScaled(sa0, a0, four(f.scales(a, 1), 0), xScale); sa1 = addScaled(sa1, a1, four(f.scales(a, 1), 1), xScale);
+        sb0 = addScaled(sb0, b0, four(f.scales(b, 1), 0), xScale); sb1 = addScaled(sb1, b1, four(f.scales(b, 1), 1), xScale);
         if (f.hasMinimum) {
           if (f.sixteen) {
             const low = activationSum(f, p, 0);
-            ma0 = madd(f.minimum(a, 0, 0), low, ma0); ma1 = madd(f.minimum(a, 1, 0), low, ma1);
-            mb0 = madd(f.minimum(b, 0, 0), low, mb0); mb1 = madd(f.minimum(b, 1, 0), low, mb1);
+            ma0 = madd(minimum(f, a, 0, 0), low, ma0); ma1 = madd(minimum(f, a, 1, 0), low, ma1);
+            mb0 = madd(minimum(f, b, 0, 0), low, mb0); mb1 = madd(minimum(f, b, 1, 0), low, mb1);
           }
           const sum = activationSum(f, p, 1);
-          ma0 = madd(f.minimum(a, 0, 1), sum, ma0); ma1 = madd(f.minimum(a, 1, 1), sum, ma1);
-          mb0 = madd(f.minimum(b, 0, 1), sum, mb0); mb1 = madd(f.minimum(b, 1, 1), sum, mb1);
+          ma0 = madd(minimum(f, a, 0, 1), sum, ma0); ma1 = madd(minimum(f, a, 1, 1), sum, ma1);
+          mb0 = madd(minimum(f, b, 0, 1), sum, mb0); mb1 = madd(minimum(f, b, 1, 1), sum, mb1);
         }
         a += f.blockBytes;
         b += f.blockBytes;
@@ -176,12 +194,12 @@ export abstract class SuperBlock {
       v128.store(p, f.weights(w, v, 0)); v128.store(p, f.weights(w, v, 1), 32);
       v128.store(p, f.weights(w, v, 2), 64); v128.store(p, f.weights(w, v, 3), 96);
       if (f.split) {
-        v128.store(p, f.scale(w, v, 0), 128);
+        v128.store(p, scaleLanes(four(f.scales(w, 0), v)), 128);
         p += 32;
       }
       v128.store(p, f.weights(w, v, 4), 128); v128.store(p, f.weights(w, v, 5), 160);
       v128.store(p, f.weights(w, v, 6), 192); v128.store(p, f.weights(w, v, 7), 224);
-      v128.store(p, f.scale(w, v, 1), 256);
+      v128.store(p, scaleLanes(four(f.scales(w, 1), v)), 256);
     }
     w += f.blockBytes;
     to += f.split ? 320 : 288;
@@ -192,10 +210,10 @@ export abstract class SuperBlock {
     w = h + headerBytes(f);
     for (let b = 0; b < 8; b++) {
       if (f.sixteen) {
-        v128.store(to, f.minimum(w, 0, 0)); v128.store(to, f.minimum(w, 1, 0), 16);
+        v128.store(to, minimum(f, w, 0, 0)); v128.store(to, minimum(f, w, 1, 0), 16);
         to += 32;
       }
-      v128.store(to, f.minimum(w, 0, 1)); v128.store(to, f.minimum(w, 1, 1), 16);
+      v128.store(to, minimum(f, w, 0, 1)); v128.store(to, minimum(f, w, 1, 1), 16);
       to += 32;
       w += f.blockBytes;
     }
@@ -280,10 +298,15 @@ export abstract class SuperBlock {
   f00: v128, f01: v128, f10: v128, f11: v128, f20: v128, f21: v128, f30: v128, f31: v128,
 ): void {
   const d0 = v128.load(d), d1 = v128.load(d, 16);
-  v128.store(y0, madd(f00, d0, v128.load(y0))); v128.store(y0, madd(f01, d1, v128.load(y0, 16)), 16);
-  v128.store(y1, madd(f10, d0, v128.load(y1))); v128.store(y1, madd(f11, d1, v128.load(y1, 16)), 16);
-  v128.store(y2, madd(f20, d0, v128.load(y2))); v128.store(y2, madd(f21, d1, v128.load(y2, 16)), 16);
-  v128.store(y3, madd(f30, d0, v128.load(y3))); v128.store(y3, madd(f31, d1, v128.load(y3, 16)), 16);
+  // Both loads before both stores: V8 joins neighbouring stores to 256 bits only with nothing between them.
+  f00 = madd(f00, d0, v128.load(y0)); f01 = madd(f01, d1, v128.load(y0, 16));
+  v128.store(y0, f00); v128.store(y0, f01, 16);
+  f10 = madd(f10, d0, v128.load(y1)); f11 = madd(f11, d1, v128.load(y1, 16));
+  v128.store(y1, f10); v128.store(y1, f11, 16);
+  f20 = madd(f20, d0, v128.load(y2)); f21 = madd(f21, d1, v128.load(y2, 16));
+  v128.store(y2, f20); v128.store(y2, f21, 16);
+  f30 = madd(f30, d0, v128.load(y3)); f31 = madd(f31, d1, v128.load(y3, 16));
+  v128.store(y3, f30); v128.store(y3, f31, 16);
 }
 
 /** 8 rows x 1 token over one unpacked super-block. */
