@@ -1,0 +1,68 @@
+/** The ops between matmuls, naively and in f64. */
+
+/** x / sqrt(mean of x^2 + epsilon) * weight + bias */
+export function rmsNorm(
+  x: ArrayLike<number>,
+  epsilon: number,
+  weight?: ArrayLike<number>,
+  bias?: ArrayLike<number>,
+): number[] {
+  const values = Array.from(x);
+  const meanSquare = values.reduce((sum, v) => sum + v * v, 0) / values.length;
+  return values.map((v, i) => (v / Math.sqrt(meanSquare + epsilon)) * (weight?.[i] ?? 1) + (bias?.[i] ?? 0));
+}
+
+/** The same of x - mean(x) */
+export function layerNorm(
+  x: ArrayLike<number>,
+  epsilon: number,
+  weight?: ArrayLike<number>,
+  bias?: ArrayLike<number>,
+): number[] {
+  const values = Array.from(x);
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  return rmsNorm(
+    values.map((v) => v - mean),
+    epsilon,
+    weight,
+    bias,
+  );
+}
+
+/** Rotates the first `rotary` values of a head; cosines and sines are of rotary / 2 angles. */
+export function rope(
+  x: ArrayLike<number>,
+  cos: ArrayLike<number>,
+  sin: ArrayLike<number>,
+  rotary: number,
+  neox: boolean,
+): number[] {
+  const out = Array.from(x);
+  for (let i = 0; i < rotary / 2; i++) {
+    const [a, b] = neox ? [i, i + rotary / 2] : [2 * i, 2 * i + 1];
+    out[a] = x[a]! * cos[i]! - x[b]! * sin[i]!;
+    out[b] = x[a]! * sin[i]! + x[b]! * cos[i]!;
+  }
+  return out;
+}
+
+export const silu = (x: number) => x / (1 + Math.exp(-x));
+export const gelu = (x: number) =>
+  0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+
+/** Softmax attention of one query over keys and values in order of position; softcap 0: none. */
+export function attention(
+  q: ArrayLike<number>,
+  keys: ArrayLike<number>[],
+  values: ArrayLike<number>[],
+  scale: number,
+  softcap: number,
+): number[] {
+  const query = Array.from(q);
+  let scores = keys.map((key) => scale * query.reduce((sum, v, d) => sum + v * key[d]!, 0));
+  if (softcap > 0) scores = scores.map((s) => softcap * Math.tanh(s / softcap));
+  const most = Math.max(...scores);
+  const weights = scores.map((s) => Math.exp(s - most));
+  const total = weights.reduce((sum, w) => sum + w, 0);
+  return Array.from(values[0]!, (_, d) => weights.reduce((sum, w, p) => sum + w * values[p]![d]!, 0) / total);
+}
