@@ -40,8 +40,9 @@ const TIMED: Shape = { rows: 512, columns: 1024, tokens: 8 };
 /** Rows of TIMED that a GEMM call covers, so that a turn of GEMM takes about as long as one of GEMV. */
 const GEMM_ROWS = 128;
 const CALLS_PER_TURN = 4;
-const ROUNDS = 24;
 const LEAST_ROUNDS = 3;
+/** No figure rose for so long: nothing better is being compiled any more. */
+const SETTLED_MS = 20;
 
 const PAGES = 24;
 /** Constants and the control block of a kernel module lie below; one page each is more than they need. */
@@ -245,27 +246,34 @@ export function fault(outputs: Float32Array[], reference: Float32Array[] = outpu
 }
 
 /**
- * Times the contestants in short alternated rounds, best of each, until `deadline` (of performance.now).
+ * Times the contestants in short alternated rounds, best of each. WebAssembly starts in code that is compiled
+ * quickly and slow, and a better version replaces it some milliseconds later, nobody says when: so there are
+ * rounds until `until` (of performance.now), and beyond it, up to `latest`, while figures still rise.
+ *
  * `before` is told whose turn it is, `after` gets the best so far; an exception in a turn is the caller's.
  */
 export function race(
   contestants: ReadonlyMap<Variant, Contestant>,
-  deadline: number,
+  { until, latest }: { until: number; latest: number },
   before: (variant: Variant) => void,
   after: (variant: Variant, best: Gmacs) => void,
 ): void {
+  if (contestants.size === 0) return;
   const best = new Map<Variant, Gmacs>();
-  for (let round = 0; round < ROUNDS; round++) {
-    if (round > LEAST_ROUNDS && performance.now() >= deadline) return;
+  let risen = performance.now();
+  for (let round = 1; ; round++) {
     for (const [variant, contestant] of contestants) {
       before(variant);
       const { gemv, gemm } = contestant.turn();
-      if (round === 0) continue; // caches, page faults, compilation
       const old = best.get(variant) ?? { gemv: 0, gemm: 0 };
+      if (gemv <= old.gemv && gemm <= old.gemm) continue;
       const now = { gemv: Math.max(old.gemv, gemv), gemm: Math.max(old.gemm, gemm) };
       best.set(variant, now);
+      if (gemv > old.gemv * 1.05 || gemm > old.gemm * 1.05) risen = performance.now();
       after(variant, now);
     }
+    const time = performance.now();
+    if (round >= LEAST_ROUNDS && (time >= latest || (time >= until && time - risen > SETTLED_MS))) return;
   }
 }
 

@@ -13,13 +13,3 @@ export function setV8Flags(): boolean {
   setFlagsFromString('--experimental-wasm-relaxed-simd');
   return hasRelaxedSimd();
 }
-
-/**
- * Has V8 compile a function at its first call, and at once with the optimizing compiler, so that what is
- * checked is the code that will run, and nothing has to be warmed up until a better version arrives. Only for
- * the child process of the race: compiling a whole model's kernels so is slow.
- */
-export function compileOptimized(): void {
-  setFlagsFromString('--no-liftoff');
-  setFlagsFromString('--wasm-lazy-compilation');
-}

@@ -36,7 +36,7 @@ export interface VariantChoice {
   variant: KernelVariant;
   /** `fallback`: nothing could be measured; `results` says what was checked, `reason` why. */
   source: 'pinned' | 'env' | 'cache' | 'race' | 'fallback';
-  /** Nothing when pinned. */
+  /** What is known of the variants; not all of them when one was pinned. */
   results: VariantResult[];
   reason?: string;
   /** After a race: milliseconds in the child, and with starting it. */
@@ -53,9 +53,9 @@ const running = new Map<string, Promise<VariantChoice>>();
 export async function chooseVariant(options: VariantOptions = {}): Promise<VariantChoice> {
   requireSimd();
   const { pinned, kernelsDir = KERNELS, cacheDir } = options;
-  if (pinned !== undefined) return { variant: pin(pinned, 'variant'), source: 'pinned', results: [] };
+  if (pinned !== undefined) return pin(pinned, 'pinned', options);
   const env = process.env['NIBBLE_VARIANT'];
-  if (env) return { variant: pin(env, 'NIBBLE_VARIANT'), source: 'env', results: [] };
+  if (env) return pin(env, 'env', options);
   if (!hasRelaxedSimd()) return onlyPlain();
 
   const key = await cacheKey(kernelsDir);
@@ -70,13 +70,29 @@ export async function chooseVariant(options: VariantOptions = {}): Promise<Varia
   return choice;
 }
 
-function pin(name: string, where: string): KernelVariant {
+/** A pinned variant is not raced, but it has to compute what it should. */
+async function pin(
+  name: string,
+  source: 'pinned' | 'env',
+  { cacheDir, kernelsDir = KERNELS }: VariantOptions,
+): Promise<VariantChoice> {
+  const where = source === 'env' ? 'NIBBLE_VARIANT' : 'the option "variant"';
   const variant = VARIANTS.find((known) => known === name);
   if (!variant) throw new UsageError(`${where} is "${name}": it must be one of ${VARIANTS.join(', ')}`);
-  if (variant === 'simd' || hasRelaxedSimd()) return variant;
+  if (variant === 'simd') return { variant, source, results: [] };
+  if (!hasRelaxedSimd()) {
+    throw new ModelError(
+      `${where} asks for the kernel variant ${variant}, which needs relaxed SIMD: this JavaScript engine has none, or (Node 20) its flag --experimental-wasm-relaxed-simd is not set`,
+      { code: 'ERR_NO_RELAXED_SIMD' },
+    );
+  }
+  const known = await readVerdict(await cacheKey(kernelsDir), cacheDir);
+  const results = known?.results ?? (await check(['simd', variant], kernelsDir));
+  const result = results.find((one) => one.variant === variant);
+  if (result?.ok) return { variant, source, results };
   throw new ModelError(
-    `${where} asks for the kernel variant ${variant}, which needs relaxed SIMD: this JavaScript engine has none, or (Node 20) its flag --experimental-wasm-relaxed-simd is not set`,
-    { code: 'ERR_NO_RELAXED_SIMD' },
+    `${where} asks for the kernel variant ${variant}, which does not work with Node ${process.versions.node} on this CPU: ${result?.reason}`,
+    { code: 'ERR_VARIANT' },
   );
 }
 
@@ -123,22 +139,29 @@ async function measure(
 
 /** Without a child process: no race, but the variant that the CPU's kind suggests, if it passes its check. */
 async function checkHere(kernels: URL, reason: string): Promise<VariantChoice> {
-  const results: VariantResult[] = [];
-  let reference: Float32Array[] | undefined;
-  for (const variant of VARIANTS) {
-    try {
-      const outputs = new Contestant(await loadKernelModule(variant, kernels)).check();
-      reference ??= variant === 'simd' ? outputs : undefined;
-      const wrong = reference ? fault(outputs, reference) : 'there is no plain variant to check it against';
-      if (wrong !== undefined && variant === 'simd') reference = undefined;
-      results.push(wrong === undefined ? { variant, ok: true } : { variant, ok: false, reason: wrong });
-    } catch (error) {
-      results.push({ variant, ok: false, reason: String(error) });
-    }
-  }
+  const results = await check(VARIANTS, kernels);
   const right = results.filter((result) => result.ok).map((result) => result.variant);
   const variant = preference(arch()).find((name) => right.includes(name)) ?? 'simd';
   return { variant, source: 'fallback', results, reason };
+}
+
+/** Checks variants in this process; the plain one must be the first. */
+async function check(variants: readonly KernelVariant[], kernels: URL): Promise<VariantResult[]> {
+  const results: VariantResult[] = [];
+  let reference: Float32Array[] | undefined;
+  for (const variant of variants) {
+    try {
+      const outputs = new Contestant(await loadKernelModule(variant, kernels)).check();
+      if (variant !== 'simd' && !reference) throw new Error('there is no plain variant to check it against');
+      const wrong = fault(outputs, reference);
+      if (wrong !== undefined) throw new Error(wrong);
+      reference ??= outputs;
+      results.push({ variant, ok: true });
+    } catch (error) {
+      results.push({ variant, ok: false, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return results;
 }
 
 /** Compiles a variant's module; V8 does that on threads of its own. */

@@ -1,0 +1,2 @@
+// Not a Node that runs our script: ends without a word.
+process.exitCode = 3;
