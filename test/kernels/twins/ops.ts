@@ -1,4 +1,5 @@
 /** The ops between matmuls, naively and in f64. */
+import { f16ToNumber, numberToF16, roundHalfEven } from './numbers.ts';
 
 /** x / sqrt(mean of x^2 + epsilon) * weight + bias */
 export function rmsNorm(
@@ -29,19 +30,20 @@ export function layerNorm(
   );
 }
 
-/** Rotates the first `rotary` values of a head; cosines and sines are of rotary / 2 angles. */
+/** Rotates the first `rotary` values of a head; cosines and sines are of rotary / 2 angles. Every step in f32. */
 export function rope(
   x: ArrayLike<number>,
   cos: ArrayLike<number>,
   sin: ArrayLike<number>,
   rotary: number,
   neox: boolean,
-): number[] {
-  const out = Array.from(x);
+): Float32Array {
+  const round = Math.fround;
+  const out = Float32Array.from(x);
   for (let i = 0; i < rotary / 2; i++) {
     const [a, b] = neox ? [i, i + rotary / 2] : [2 * i, 2 * i + 1];
-    out[a] = x[a]! * cos[i]! - x[b]! * sin[i]!;
-    out[b] = x[a]! * sin[i]! + x[b]! * cos[i]!;
+    out[a] = round(x[a]! * cos[i]!) - round(x[b]! * sin[i]!);
+    out[b] = round(x[a]! * sin[i]!) + round(x[b]! * cos[i]!);
   }
   return out;
 }
@@ -49,6 +51,21 @@ export function rope(
 export const silu = (x: number) => x / (1 + Math.exp(-x));
 export const gelu = (x: number) =>
   0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+
+/** What the KV cache makes of a head's keys or values: 0 f32, 1 f16, 2 q8_0 per 32 channels. */
+export function cached(type: number, row: Float32Array): Float32Array {
+  if (type === 0) return row;
+  if (type === 1) return row.map((v) => f16ToNumber(numberToF16(v)));
+  const out = row.slice();
+  for (let first = 0; first < row.length; first += 32) {
+    const block = row.subarray(first, first + 32);
+    const largest = Math.max(...block.map(Math.abs));
+    const inverse = largest > 0 ? Math.fround(127 / largest) : 0;
+    const scale = Math.fround(largest / 127);
+    for (const [i, v] of block.entries()) out[first + i] = roundHalfEven(Math.fround(v * inverse)) * scale;
+  }
+  return out;
+}
 
 /** Softmax attention of one query over keys and values in order of position; softcap 0: none. */
 export function attention(
