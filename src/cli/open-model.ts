@@ -1,6 +1,5 @@
 /** From the flags to a loaded model, with progress and notices; and what is said at the end of a run. */
 import type { LoadOptions, Model } from '../engine/types.ts';
-import { loadModel } from '../index.ts';
 import type { ResolvedModel } from '../models/index.ts';
 import type { CliContext } from './context.ts';
 import { loadOptionsOf, type RunFlags } from './options.ts';
@@ -31,6 +30,8 @@ export async function openModel(
     context.notice(line);
   };
   try {
+    // Here, so that --help and bad usage need not wait for the engine.
+    const { loadModel } = await import('../index.ts');
     const model = await loadModel(flags.model, {
       ...loadOptionsOf(flags),
       ...options.load,

@@ -64,10 +64,9 @@ export function createProgress(context: CliContext): ProgressView {
       context.notice(`${title.toLowerCase()}: ${size}${rate}${done ? '' : left}`);
     },
     onLoad({ stage: name, bytes, totalBytes }) {
-      // The store has reported downloads already, in more detail.
-      if (!terminal || name === 'download' || totalBytes === 0) return;
-      const title = name === 'kernels' ? 'Choosing kernels' : 'Loading model...';
-      show(`load ${name}`, title, bytes, totalBytes, `${bytesText(bytes)} of ${bytesText(totalBytes)}`);
+      // Downloads and checks come through onDownload, in more detail; the other stages are short.
+      if (!terminal || name !== 'load') return;
+      show(name, 'Loading model...', bytes, totalBytes, `${bytesText(bytes)} of ${bytesText(totalBytes)}`);
     },
     stop,
   };

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { runChat } from '../chat/run.ts';
 import type { ChatFlags } from '../chat/settings.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../../errors.ts';
@@ -23,10 +22,11 @@ export function addChat(program: Command, context: CliContext): void {
       '\nExample:\n  nibble chat\n  nibble chat qwen2.5-0.5b INT8 --temp 0.5\n' +
         '  nibble chat --prompt "Why is the sky blue?"\n  nibble chat ./model.gguf < question.txt',
     )
-    .action((model: string | undefined, format: string | undefined, flags: ChatFlags) => {
+    .action(async (model: string | undefined, format: string | undefined, flags: ChatFlags) => {
       if (model !== undefined && flags.model !== undefined) {
         throw new UsageError('the model is named twice: as an argument and with --model');
       }
+      const { runChat } = await import('../chat/run.ts');
       return runChat(context, { ...flags, model: model ?? flags.model, format: format ?? flags.format });
     });
 }

@@ -1,8 +1,5 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { inspectCpu } from '../inspect/cpu.ts';
-import { inspectFile } from '../inspect/file.ts';
-import { inspectKernels } from '../inspect/kernels.ts';
 import type { InspectFlags } from '../inspect/flags.ts';
 import { addRunOptions, jsonOption } from '../options.ts';
 
@@ -13,9 +10,12 @@ export function addInspect(program: Command, context: CliContext): void {
     .option('--no-tensors', 'leave the list of tensors out')
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  nibble inspect model.gguf\n  nibble inspect cpu --json')
-    .action((what: string, flags: InspectFlags) => {
-      if (what === 'cpu') return inspectCpu(context, flags);
-      if (what === 'kernels') return inspectKernels(context, flags);
-      return inspectFile(context, what, flags);
-    });
+    .action((what: string, flags: InspectFlags) => runInspect(context, what, flags));
+}
+
+// Imported when asked for: the other commands need not wait for them.
+async function runInspect(context: CliContext, what: string, flags: InspectFlags): Promise<void> {
+  if (what === 'cpu') return (await import('../inspect/cpu.ts')).inspectCpu(context, flags);
+  if (what === 'kernels') return (await import('../inspect/kernels.ts')).inspectKernels(context, flags);
+  return (await import('../inspect/file.ts')).inspectFile(context, what, flags);
 }
