@@ -1,0 +1,107 @@
+// @ts-check
+/** The command line of `npm run bench:peers`. */
+import { parseArgs } from 'node:util';
+
+export const HELP = `usage: npm run bench:peers -- [options]
+Measures nibble and other engines on one GGUF file, in turn, each time in a process of its own.
+  --model MODEL      path or name of the model list (default smollm2-135m)
+  --random SPEC      a file of random weights instead, as 1.1b:Q4_0 (see tools/make-model)
+  --threads LIST     thread counts (default 1,2; all cores where there are fewer)
+  --rounds N         measurements per engine and thread count (default 5)
+  --full             also prefill of 32 and 512 tokens, and decode at context 1,024
+  --peers LIST       which peers (default node-llama-cpp); none: nibble alone
+  --python           also llama-cpp-python, built from source by pip: takes 10 minutes and a C++ compiler
+  --cache DIR        where peers and random models are kept (default .cache/peers)
+  --offline          install nothing
+  --json             one JSON document with every sample on standard output
+example: npm run bench:peers -- --random 1.1b:Q4_0 --threads 2 --rounds 5
+`;
+
+/**
+ * @typedef {object} Options
+ * @property {string | undefined} model
+ * @property {string | undefined} random
+ * @property {number[]} threads
+ * @property {number} rounds
+ * @property {boolean} full
+ * @property {string[]} peers
+ * @property {string | undefined} cache
+ * @property {boolean} offline
+ * @property {boolean} json
+ * @property {boolean} help
+ */
+
+/** What the user got wrong. */
+export class UsageError extends Error {}
+
+/**
+ * @param {string[]} args
+ * @param {{ cores: number, peers: readonly string[] }} host cores of the machine, and the peers there are
+ * @returns {Options}
+ */
+export function parseOptions(args, { cores, peers: known }) {
+  const { values } = parse(args);
+  if (values.model !== undefined && values.random !== undefined) {
+    throw new UsageError('give --model or --random, not both');
+  }
+  const threads = list(values.threads ?? (cores > 1 ? '1,2' : '1')).map((text) => count('--threads', text));
+  const peers = values.peers === 'none' ? [] : list(values.peers ?? 'node-llama-cpp');
+  if (values.python) peers.push('llama-cpp-python');
+  const unknown = peers.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`--peers: there is no "${unknown}"; known: ${known.join(', ')}`);
+  }
+  return {
+    model: values.model,
+    random: values.random,
+    threads: [...new Set(threads)],
+    rounds: count('--rounds', values.rounds ?? '5'),
+    full: values.full ?? false,
+    peers: [...new Set(peers)],
+    cache: values.cache,
+    offline: values.offline ?? false,
+    json: values.json ?? false,
+    help: values.help ?? false,
+  };
+}
+
+/** @param {string[]} args */
+function parse(args) {
+  const text = /** @type {const} */ ({ type: 'string' });
+  const flag = /** @type {const} */ ({ type: 'boolean' });
+  try {
+    return parseArgs({
+      args,
+      options: {
+        model: { ...text, short: 'm' },
+        random: text,
+        threads: { ...text, short: 't' },
+        rounds: { ...text, short: 'r' },
+        full: flag,
+        peers: text,
+        python: flag,
+        cache: text,
+        offline: flag,
+        json: flag,
+        help: { ...flag, short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(/** @type {Error} */ (error).message, { cause: error });
+  }
+}
+
+/** @param {string} text */
+function list(text) {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** @param {string} option @param {string} text */
+function count(option, text) {
+  if (!/^[1-9]\d{0,3}$/.test(text))
+    throw new UsageError(`${option}: "${text}" is not a number from 1 to 9999`);
+  return Number(text);
+}

@@ -1,0 +1,91 @@
+// @ts-check
+/** What is measured: the metrics of a run, and the job that a child process gets. */
+
+/**
+ * @typedef {object} Metric
+ * @property {string} id key in a child's result
+ * @property {string} title
+ * @property {string} unit
+ * @property {'higher' | 'lower' | 'neither'} better neither: an explanation, not a merit; it has no best and no ratio
+ */
+
+/**
+ * @typedef {object} Job
+ * @property {string} engine
+ * @property {string[]} paths the model file, or all its shards
+ * @property {number} vocabulary
+ * @property {number} threads
+ * @property {number} contextSize
+ * @property {number} batchSize
+ * @property {number} firstToken length of the prompt whose first token is waited for right after loading
+ * @property {number[]} prefill prompt lengths
+ * @property {{ context: number, tokens: number }[]} decode
+ */
+
+/**
+ * What a child prints: seconds, tokens per second and bytes by metric id, and what the engine says it is.
+ *
+ * @typedef {object} Result
+ * @property {string} version
+ * @property {string} backend
+ * @property {Record<string, number>} values
+ * @property {number[]} ids of the first decode, to see whether engines agree
+ * @property {number} cpuSeconds of the whole process
+ */
+
+const FIRST_TOKEN = 256;
+const DECODED = 64;
+
+/**
+ * @param {{ full: boolean }} options
+ * @returns {Pick<Job, 'contextSize' | 'batchSize' | 'firstToken' | 'prefill' | 'decode'>}
+ */
+export function workload({ full }) {
+  return {
+    // The same for all engines: they reserve the KV cache for it.
+    contextSize: 2048,
+    batchSize: 512,
+    firstToken: FIRST_TOKEN,
+    prefill: full ? [32, 256, 512] : [256],
+    decode: (full ? [16, 1024] : [16]).map((context) => ({ context, tokens: DECODED })),
+  };
+}
+
+/**
+ * @param {Pick<Job, 'firstToken' | 'prefill' | 'decode'>} job
+ * @returns {Metric[]}
+ */
+export function metricsOf({ firstToken, prefill, decode }) {
+  return [
+    metric('start', 'start engine', 'ms', 'lower'),
+    metric('load', 'load model', 'ms', 'lower'),
+    metric('firstToken', `first token, prompt of ${firstToken}`, 'ms', 'lower'),
+    ...prefill.map((n) => metric(`prefill${n}`, `prefill ${n}`, 'tok/s', 'higher')),
+    ...decode.flatMap(({ context }) => [
+      metric(`decode${context}`, `decode at ${context}`, 'tok/s', 'higher'),
+      metric(`decodeCpu${context}`, `CPU per token at ${context}`, 'ms', 'lower'),
+      metric(`decodeUse${context}`, `CPU use at ${context}`, '% of all', 'neither'),
+    ]),
+    metric('peakRss', 'peak memory (RSS)', 'MB', 'lower'),
+  ];
+}
+
+/**
+ * @param {string} id @param {string} title @param {string} unit @param {Metric['better']} better
+ * @returns {Metric}
+ */
+function metric(id, title, unit, better) {
+  return { id, title, unit, better };
+}
+
+/**
+ * Token ids of a prompt, the same for every engine and another for every salt, so that no cache can help.
+ * They come from the middle half of the vocabulary: control tokens stand at its ends.
+ *
+ * @param {number} length @param {number} vocabulary @param {number} salt
+ */
+export function promptIds(length, vocabulary, salt) {
+  const from = vocabulary >> 2;
+  const span = vocabulary >> 1;
+  return Array.from({ length }, (_, i) => from + ((i * 7919 + salt * 104_729) % span));
+}

@@ -1,0 +1,150 @@
+// @ts-check
+/**
+ * Writes a llama model of random weights: for benchmarks of shapes that nobody wants to download. How fast an
+ * engine runs does not depend on the values, as long as they are sane (see blocks.mjs).
+ */
+import { randomBits, randomBlocks, RANDOM_TYPES } from './blocks.mjs';
+import { findShape, SHAPE_NAMES, tensorsOf } from './shapes.mjs';
+import { toyVocabulary } from './vocabulary.mjs';
+
+/** @typedef {import('./shapes.mjs').Shape} Shape */
+/** @typedef {import('../../src/gguf/index.ts').WritableGguf} WritableGguf */
+
+/**
+ * A module of the built project.
+ *
+ * @template T
+ * @param {string} path below dist/
+ * @returns {Promise<T>}
+ */
+async function built(path) {
+  try {
+    return await import(new URL(`../../dist/${path}`, import.meta.url).href);
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new Error(`dist/${path} is missing: run "npm run build" first`, { cause: error });
+  }
+}
+
+/** @typedef {{ shape: Shape, type: string }} RandomSpec */
+
+/**
+ * `1.1b:Q4_0`: a shape and a tensor type.
+ *
+ * @param {string} text
+ * @returns {RandomSpec}
+ */
+export function parseRandomSpec(text) {
+  const [name = '', type = '', ...rest] = text.split(':');
+  const shape = findShape(name);
+  const upper = type.toUpperCase();
+  if (!shape) throw new RangeError(`"${name}" is not a shape: one of ${SHAPE_NAMES.join(', ')}`);
+  if (rest.length > 0 || !RANDOM_TYPES.includes(upper)) {
+    throw new RangeError(`"${text}": give SHAPE:TYPE, with a type of ${RANDOM_TYPES.join(', ')}`);
+  }
+  return { shape, type: upper };
+}
+
+/**
+ * The model, ready for the writer; weights are made when they are written.
+ *
+ * @param {RandomSpec} spec
+ * @param {{ seed?: number }} [options]
+ * @returns {Promise<WritableGguf>}
+ */
+export async function randomModel({ shape, type }, { seed = 1 } = {}) {
+  /** @type {typeof import('../../src/gguf/index.ts')} */
+  const gguf = await built('gguf/index.js');
+  const { f32, u32, tensorBytes, tensorTypeByName } = gguf;
+  const random = randomBits(seed);
+  /** @type {Map<string, ReturnType<typeof randomBlocks>>} */
+  const pieces = new Map();
+
+  /** @param {string} name @param {number} columns */
+  const pieceOf = (name, columns) => {
+    const key = `${name} ${columns}`;
+    const row = tensorTypeByName(name);
+    if (!row) throw new RangeError(`${name} is not a tensor type`);
+    const piece = pieces.get(key) ?? randomBlocks(row, 1 / Math.sqrt(columns), random);
+    pieces.set(key, piece);
+    return piece;
+  };
+
+  const tensors = tensorsOf(shape).map((tensor) => {
+    const [columns = 1] = tensor.shape;
+    if (tensor.role === 'norm') {
+      const data = Float32Array.from({ length: columns }, () => 0.75 + random() / 2 ** 33);
+      return { name: tensor.name, shape: tensor.shape, type: 0, data };
+    }
+    const name = tensor.role === 'output' ? outputType(type, columns) : type;
+    const id = tensorTypeByName(name)?.id ?? -1;
+    const bytes = tensorBytes(id, tensor.shape);
+    return {
+      name: tensor.name,
+      shape: tensor.shape,
+      type: id,
+      data: () => pieceOf(name, columns).take(bytes),
+    };
+  });
+
+  const { tokens, scores, types } = toyVocabulary(shape.vocabulary);
+  const fileType =
+    gguf.fileTypeByName(type) ?? gguf.fileTypeByName(`${type}_S`) ?? gguf.fileTypeByName('F32');
+  return {
+    metadata: new Map(
+      /** @type {[string, import('../../src/gguf/index.ts').WritableValue][]} */ ([
+        ['general.architecture', 'llama'],
+        ['general.name', `${shape.name} with random weights`],
+        ['general.file_type', u32(fileType?.id ?? 0)],
+        ['llama.context_length', u32(shape.context)],
+        ['llama.embedding_length', u32(shape.embedding)],
+        ['llama.block_count', u32(shape.layers)],
+        ['llama.feed_forward_length', u32(shape.feedForward)],
+        ['llama.attention.head_count', u32(shape.heads)],
+        ['llama.attention.head_count_kv', u32(shape.kvHeads)],
+        ['llama.attention.layer_norm_rms_epsilon', f32(1e-5)],
+        ['llama.rope.dimension_count', u32(shape.embedding / shape.heads)],
+        ['llama.rope.freq_base', f32(shape.ropeBase)],
+        ['llama.vocab_size', u32(shape.vocabulary)],
+        ['tokenizer.ggml.model', 'llama'],
+        ['tokenizer.ggml.pre', 'default'],
+        ['tokenizer.ggml.tokens', tokens],
+        ['tokenizer.ggml.scores', scores],
+        ['tokenizer.ggml.token_type', types],
+        ['tokenizer.ggml.unknown_token_id', u32(0)],
+        ['tokenizer.ggml.bos_token_id', u32(1)],
+        ['tokenizer.ggml.eos_token_id', u32(2)],
+        ['tokenizer.ggml.add_bos_token', true],
+      ]),
+    ),
+    tensors,
+  };
+}
+
+const COARSE = ['Q2_K', 'Q3_K', 'Q4_0', 'Q4_1', 'Q4_K', 'Q5_0', 'Q5_1', 'Q5_K', 'IQ4_NL', 'MXFP4'];
+
+/**
+ * The output matrix of a coarse file is Q6_K, or Q8_0 where rows are not whole blocks of 256: as llama.cpp's
+ * quantizer does it.
+ *
+ * @param {string} type @param {number} columns
+ */
+function outputType(type, columns) {
+  if (!COARSE.includes(type)) return type;
+  return columns % 256 === 0 ? 'Q6_K' : 'Q8_0';
+}
+
+/**
+ * Writes the file; it appears under its name when it is whole.
+ *
+ * @param {string} path
+ * @param {RandomSpec} spec
+ * @param {{ seed?: number, onProgress?: (bytes: number) => void }} [options]
+ */
+export async function writeRandomModel(path, spec, { seed, onProgress } = {}) {
+  /** @type {typeof import('../../src/gguf/index.ts')} */
+  const { saveGguf } = await built('gguf/index.js');
+  /** @type {typeof import('../../src/platform/node/file-sink.ts')} */
+  const { fileSink } = await built('platform/node/file-sink.js');
+  await saveGguf(path, fileSink, await randomModel(spec, { seed }), { onProgress });
+}
