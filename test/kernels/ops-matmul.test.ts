@@ -210,10 +210,12 @@ describe.each(VARIANTS)('%s: MATMUL', (variant) => {
     },
   );
 
-  it.each(plain)('$name: many groups in chunks for 1 to 7 threads', (format) => {
+  const families = plain.filter(({ name }) => ['F16', 'Q4_0', 'Q8_0', 'Q6_K'].includes(name));
+  it.each(families)('$name: many groups in chunks for 1 to 7 threads', (format) => {
     const columns = format.blockColumns === 256 ? 256 : 64;
     machine.reset();
-    const { matrix } = setUp(format, 8 * 151, columns, 5);
+    const rows = 8 * 151;
+    const matrix = machine.repack(format, randomWeights(format, rows, columns, random(5)), rows, columns);
     const tokens = Array.from({ length: 5 }, (_, t) => normals(columns, random(t)));
     const alone = tokens.map((token) => multiply(matrix, [token])[0]!);
     for (const threads of [2, 7]) {
