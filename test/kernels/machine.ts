@@ -21,6 +21,11 @@ export type Variant = (typeof VARIANTS)[number];
  */
 export function useCompiler(tier: 'baseline' | 'optimizing'): void {
   setFlagsFromString(tier === 'baseline' ? '--liftoff-only' : '--no-liftoff');
+  // Node 26 inlines by what the baseline compiler's code has counted, and dies where there is none.
+  if (tier === 'optimizing' && Number.parseInt(process.versions.node) >= 24) {
+    setFlagsFromString('--no-wasm-inlining');
+    setFlagsFromString('--no-wasm-inlining-call-indirect');
+  }
 }
 
 /**
