@@ -39,10 +39,12 @@ export class Engine {
   /**
    * Takes a sequence for one call: `use` runs alone on it.
    *
-   * @throws ModelError when it is in use or disposed of
+   * @throws ModelError when it is in use or disposed of; UsageError when it is another model's
    */
   acquire(sequence: Sequence): KvSequence {
-    if (!(sequence instanceof KvSequence)) throw new UsageError('the sequence belongs to another engine');
+    if (!(sequence instanceof KvSequence && sequence.belongsTo(this.pool))) {
+      throw new UsageError('the sequence belongs to another model');
+    }
     if (sequence.disposed) throw new ModelError('the sequence has been disposed of');
     if (sequence.busy) throw new ModelError('the sequence is in use by another call');
     sequence.busy = true;

@@ -1,5 +1,5 @@
 /** Who owns which page of the KV cache. The pages themselves live in the segments' memories. */
-import { ContextOverflowError } from '../errors.ts';
+import { ContextOverflowError, ModelError } from '../errors.ts';
 import { PAGE } from '../kernels/control.ts';
 import type { Sequence } from './types.ts';
 
@@ -43,6 +43,11 @@ export class KvSequence implements Sequence {
     this.limit = limit;
   }
 
+  /** Its pages are of this pool, so of this model. */
+  belongsTo(pool: PagePool): boolean {
+    return this.pool === pool;
+  }
+
   /**
    * Makes room for `count` more tokens.
    *
@@ -72,8 +77,9 @@ export class KvSequence implements Sequence {
     this.pool.give(this.pages.splice(Math.ceil(length / PAGE)));
   }
 
+  /** @throws ModelError while a call uses it */
   clear(): void {
-    if (this.busy) throw new Error('the sequence is in use');
+    if (this.busy) throw new ModelError('the sequence is in use by another call');
     this.truncate(0);
   }
 
