@@ -38,7 +38,11 @@ export async function measure(job, adapter) {
   values.load = performance.now() - before;
   // Right after loading, as a user meets it; it warms up for what follows.
   values.firstToken = (await run(job.firstToken, 1)).firstMs;
-  for (const n of job.prefill) values[`prefill${n}`] = (n * 1000) / (await run(n, 1)).firstMs;
+  for (const n of job.prefill) {
+    const timed = await run(n, 1);
+    values[`prefill${n}`] = (n * 1000) / timed.firstMs;
+    values[`prefillCpu${n}`] = timed.firstCpuMs / n;
+  }
   await run(16, 17);
   /** @type {number[]} */
   let ids = [];
@@ -68,27 +72,34 @@ async function time(adapter, prompt, tokens) {
   let first = 0;
   let last = 0;
   let counted = 0;
-  let cpu = process.cpuUsage();
+  const cpuStart = process.cpuUsage();
+  let cpuFirst = cpuStart;
   for await (const part of adapter.generate(prompt, tokens)) {
     if (part.length === 0) continue;
     last = performance.now();
     if (ids.length === 0) {
       first = last;
       counted = part.length;
-      cpu = process.cpuUsage();
+      cpuFirst = process.cpuUsage();
     }
     ids.push(...part);
     if (ids.length >= tokens) break;
   }
-  const { user, system } = process.cpuUsage(cpu);
+  const cpuLast = process.cpuUsage();
   if (ids.length !== tokens) throw new Error(`${ids.length} tokens were generated, not ${tokens}`);
   return {
     ids,
     firstMs: first - start,
+    firstCpuMs: cpuMs(cpuStart, cpuFirst),
     steps: tokens - counted,
     stepsMs: last - first,
-    stepsCpuMs: (user + system) / 1000,
+    stepsCpuMs: cpuMs(cpuFirst, cpuLast),
   };
+}
+
+/** @param {NodeJS.CpuUsage} from @param {NodeJS.CpuUsage} to */
+function cpuMs(from, to) {
+  return (to.user + to.system - from.user - from.system) / 1000;
 }
 
 /** Bytes. Linux's ru_maxrss may be inherited from the parent process; VmHWM is not. */

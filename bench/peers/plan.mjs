@@ -60,11 +60,14 @@ export function metricsOf({ firstToken, prefill, decode }) {
     metric('start', 'start engine', 'ms', 'lower'),
     metric('load', 'load model', 'ms', 'lower'),
     metric('firstToken', `first token, prompt of ${firstToken}`, 'ms', 'lower'),
-    ...prefill.map((n) => metric(`prefill${n}`, `prefill ${n}`, 'tok/s', 'higher')),
+    ...prefill.flatMap((n) => [
+      metric(`prefill${n}`, `prefill ${n}`, 'tok/s', 'higher'),
+      metric(`prefillCpu${n}`, `CPU per token, prefill ${n}`, 'ms', 'lower'),
+    ]),
     ...decode.flatMap(({ context }) => [
       metric(`decode${context}`, `decode at ${context}`, 'tok/s', 'higher'),
-      metric(`decodeCpu${context}`, `CPU per token at ${context}`, 'ms', 'lower'),
-      metric(`decodeUse${context}`, `CPU use at ${context}`, '% of all', 'neither'),
+      metric(`decodeCpu${context}`, `CPU per token, decode at ${context}`, 'ms', 'lower'),
+      metric(`decodeUse${context}`, `CPU use, decode at ${context}`, '% of all', 'neither'),
     ]),
     metric('peakRss', 'peak memory (RSS)', 'MB', 'lower'),
   ];

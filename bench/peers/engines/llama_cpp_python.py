@@ -21,6 +21,13 @@ def prompt_ids(length, salt):
     return [start + (i * 7919 + salt * 104729) % span for i in range(length)]
 
 
+def backend():
+    """Of `CPU : SSE3 = 1 | AVX = 0 | ...`, what there is."""
+    parts = api.llama_print_system_info().decode().replace("CPU :", "").split("|")
+    there = [part.split("=")[0].strip() for part in parts if part.strip().endswith("= 1")]
+    return "built from source, " + " ".join(there)
+
+
 def peak_rss():
     try:
         with open("/proc/self/status", encoding="utf8") as status:
@@ -69,23 +76,27 @@ def run(length, tokens):
     api.llama_memory_clear(api.llama_get_memory(context), True)
     prompt = prompt_ids(length, salt)
     start = time.perf_counter()
+    cpu_start = time.process_time()
     for at in range(0, length, job["batchSize"]):
         ids = [decode(prompt[at : at + job["batchSize"]])]
     first = time.perf_counter()
     cpu = time.process_time()
     while len(ids) < tokens:
         ids.append(decode(ids[-1:]))
-    return ids, first - start, time.perf_counter() - first, time.process_time() - cpu
+    seconds = time.perf_counter() - first
+    return ids, first - start, cpu - cpu_start, seconds, time.process_time() - cpu
 
 
 values["firstToken"] = run(job["firstToken"], 1)[1] * 1000
 for n in job["prefill"]:
-    values[f"prefill{n}"] = n / run(n, 1)[1]
+    _, seconds, cpu, _, _ = run(n, 1)
+    values[f"prefill{n}"] = n / seconds
+    values[f"prefillCpu{n}"] = cpu * 1000 / n
 run(16, 17)
 first_ids = []
 for case in job["decode"]:
     at, steps = case["context"], case["tokens"]
-    ids, _, seconds, cpu = run(at, steps + 1)
+    ids, _, _, seconds, cpu = run(at, steps + 1)
     values[f"decode{at}"] = steps / seconds
     values[f"decodeCpu{at}"] = cpu * 1000 / steps
     values[f"decodeUse{at}"] = 100 * cpu / seconds / (os.cpu_count() or 1)
@@ -97,7 +108,7 @@ print(
     json.dumps(
         {
             "version": api.__version__,
-            "backend": "built from source; " + api.llama_print_system_info().decode().strip(),
+            "backend": backend(),
             "values": values,
             "ids": first_ids,
             "cpuSeconds": time.process_time(),
