@@ -37,18 +37,19 @@ export function createContext(argv: readonly string[]): CliContext {
   const interrupt = (): void => {
     if (takenOver) return takenOver();
     // The second time the user does not want to wait for workers to end in order.
-    if (stop !== undefined) process.exit(130);
+    if (stop !== undefined) leaveAtOnce(130);
     stop = 130;
     controller.abort(new AbortedError('interrupted'));
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', () => {
-    if (stop !== undefined) process.exit(143);
+    if (stop !== undefined) leaveAtOnce(143);
     stop = 143;
     controller.abort(new AbortedError('terminated'));
   });
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    // Windows calls it EOF.
+    if (error.code !== 'EPIPE' && error.code !== 'EOF') throw error;
     // `nibble ... | head`: the reader has what it wanted, which is no failure.
     stop ??= 0;
     controller.abort(new AbortedError('the reader of standard output went away'));
@@ -88,6 +89,12 @@ export function createContext(argv: readonly string[]): CliContext {
     interrupt,
     stopCode: () => stop,
   };
+}
+
+/** A progress bar may have hidden the cursor. */
+function leaveAtOnce(code: number): never {
+  if (process.stderr.isTTY) process.stderr.write('\x1b[?25h');
+  process.exit(code);
 }
 
 /** https://no-color.org: any value that is not empty. FORCE_COLOR is Node's own convention. */

@@ -15,6 +15,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** As text; a byte order mark at the beginning is dropped. */
 export async function readText(path: string): Promise<string> {
   return new TextDecoder().decode(await readBytes(path));
 }

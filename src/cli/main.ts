@@ -5,6 +5,8 @@ import { reportFailure } from './failure.ts';
 import { createProgram } from './program.ts';
 
 const context = createContext(process.argv);
+// What nobody awaited: there is no telling what still works, so the process ends here.
+process.on('uncaughtException', (error) => process.exit(reportFailure(error, context) || 1));
 try {
   await createProgram(context).parseAsync(process.argv);
   process.exitCode = context.stopCode() ?? 0;

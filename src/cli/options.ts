@@ -40,6 +40,16 @@ export function formatOption(): Option {
   return new Option('--format <format>', 'INT4 (the best 4-bit file), INT8 or a quantization such as Q4_K_M');
 }
 
+/** MODEL and FORMAT as arguments; `nibble chat INT8` is the default model in 8 bits. */
+export function modelArguments(
+  model: string | undefined,
+  format: string | undefined,
+): { model?: string; format?: string } {
+  return format === undefined && model !== undefined && /^INT[48]$/i.test(model)
+    ? { format: model }
+    : { model, format };
+}
+
 export function offlineOption(): Option {
   return new Option('--offline', 'use no network');
 }

@@ -46,9 +46,23 @@ posix('the chat: the first Ctrl-C stops the answer, and the next turn is answere
   expect(result.stderr).toMatch(/messages +2/);
 });
 
+posix('an idle chat: Ctrl-C twice leaves with 130', async () => {
+  let sent = 0;
+  const result = await run(['chat', MODEL, '-i'], {
+    open: true,
+    onOutput: (child, _, stderr) => {
+      const wanted = stderr.includes('Ctrl-C again') ? 2 : stderr.includes('/help lists') ? 1 : 0;
+      if (sent < wanted) sent += child.kill('SIGINT') ? 1 : 0;
+    },
+  });
+  expect(result).toMatchObject({ code: 130, stdout: '' });
+});
+
 test('a reader that goes away (| head): no stack, no failure', async () => {
   const result = await run(ENDLESS, {
-    onOutput: (child) => child.stdout!.destroy(),
+    onOutput: (child) => {
+      child.stdout!.destroy();
+    },
   });
   expect(result).toMatchObject({ code: 0, stderr: '' });
 });

@@ -26,8 +26,10 @@ export interface RunOptions {
   /** Standard input; without it there is none. */
   input?: string | Uint8Array;
   env?: Record<string, string>;
-  /** Called with the child and all of its standard output so far. */
-  onOutput?: (child: ChildProcess, stdout: string) => void;
+  /** Leaves standard input open behind `input`, as a terminal does. */
+  open?: boolean;
+  /** Called with the child and all of its output so far. */
+  onOutput?: (child: ChildProcess, stdout: string, stderr: string) => void;
 }
 
 /** Runs `nibble ARGS` to its end. */
@@ -39,14 +41,17 @@ export function run(args: readonly string[], options: RunOptions = {}): Promise<
   });
   child.stdin.on('error', () => undefined);
   if (options.input !== undefined) child.stdin.write(options.input);
-  child.stdin.end();
+  if (!options.open) child.stdin.end();
   const out: Buffer[] = [];
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => {
     out.push(chunk);
-    options.onOutput?.(child, Buffer.concat(out).toString());
+    options.onOutput?.(child, Buffer.concat(out).toString(), stderr);
   });
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+    options.onOutput?.(child, Buffer.concat(out).toString(), stderr);
+  });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {

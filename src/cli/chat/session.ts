@@ -80,7 +80,9 @@ export class ChatSession {
       const turn = await (this.template
         ? this.chatTurn(this.template, view, signal)
         : this.plainTurn(view, signal));
-      this.conversation.addAssistant(turn.answer);
+      // Stopped before it began: as if it had not been asked.
+      if (turn.answer === '' && turn.reason === 'interrupted') this.conversation = createConversation(before);
+      else this.conversation.addAssistant(turn.answer);
       this.lastTurn = turn;
       return turn;
     } catch (error) {

@@ -2,7 +2,14 @@ import type { Command } from 'commander';
 import type { ChatFlags } from '../chat/settings.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../../errors.ts';
-import { addRunOptions, addSamplingOptions, jsonOption, modelOption, MODEL_TEXT } from '../options.ts';
+import {
+  addRunOptions,
+  addSamplingOptions,
+  jsonOption,
+  modelArguments,
+  modelOption,
+  MODEL_TEXT,
+} from '../options.ts';
 
 export function addChat(program: Command, context: CliContext): void {
   const command = program
@@ -22,7 +29,8 @@ export function addChat(program: Command, context: CliContext): void {
       '\nExample:\n  nibble chat\n  nibble chat qwen2.5-0.5b INT8 --temp 0.5\n' +
         '  nibble chat --prompt "Why is the sky blue?"\n  nibble chat ./model.gguf < question.txt',
     )
-    .action(async (model: string | undefined, format: string | undefined, flags: ChatFlags) => {
+    .action(async (first: string | undefined, second: string | undefined, flags: ChatFlags) => {
+      const { model, format } = modelArguments(first, second);
       if (model !== undefined && flags.model !== undefined) {
         throw new UsageError('the model is named twice: as an argument and with --model');
       }

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { AbortedError, UsageError } from '../../errors.ts';
 import type { GenerateOptions, Model, TokenLogprob } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
-import { onlyOne, readStandardInput, readText } from '../input.ts';
+import { onlyOne, readBytes } from '../input.ts';
 import { withModel } from '../open-model.ts';
 import {
   addRunOptions,
@@ -60,19 +60,15 @@ async function runGenerate(context: CliContext, flags: Flags): Promise<void> {
   if (flags.stream && !flags.json)
     throw new UsageError('--stream goes with --json; plain text always streams');
   if (flags.logprobs !== undefined && !flags.json) throw new UsageError('--logprobs goes with --json');
-  const text =
-    given === undefined ? new TextDecoder().decode(await readStandardInput()) : await promptText(flags);
+  const file = given === undefined ? '-' : flags.file;
+  const text = file === undefined ? flags.prompt : await readBytes(file);
   await withModel(context, flags, ({ model }) => generate(context, model, text, flags));
-}
-
-async function promptText(flags: Flags): Promise<string | undefined> {
-  return flags.file === undefined ? flags.prompt : readText(flags.file);
 }
 
 async function generate(
   context: CliContext,
   model: Model,
-  text: string | undefined,
+  text: string | Uint8Array | undefined,
   flags: Flags,
 ): Promise<void> {
   const prompt = flags.ids ?? model.tokenizer.encode(text!, { parseSpecial: true });

@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import type { Model } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
-import { onlyOne, readText } from '../input.ts';
+import { onlyOne, readBytes } from '../input.ts';
 import { withModel } from '../open-model.ts';
 import { addRunOptions, jsonOption, modelOption, type OutputFlags, type RunFlags } from '../options.ts';
 import { tokenIds } from '../parse.ts';
@@ -33,7 +33,7 @@ async function runLogits(context: CliContext, flags: Flags): Promise<void> {
   if (given === undefined) throw new UsageError('no input: give --ids 1,2,3, -p TEXT or -f FILE');
   if (flags.out === '-' && flags.json)
     throw new UsageError('--json needs standard output: --out must be a file');
-  const text = flags.file === undefined ? flags.prompt : await readText(flags.file);
+  const text = flags.file === undefined ? flags.prompt : await readBytes(flags.file);
   const tokens = flags.ids?.length;
   // Everything must be in the context at once; a sequence of known length needs no more than that.
   const load = flags.ctxSize === undefined && tokens !== undefined ? { contextSize: tokens } : {};

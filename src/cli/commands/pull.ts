@@ -2,7 +2,14 @@ import type { Command } from 'commander';
 import { pullModel } from '../../models/index.ts';
 import type { CliContext } from '../context.ts';
 import { storeOptionsOf } from '../open-model.ts';
-import { addSourceOptions, jsonOption, MODEL_TEXT, type OutputFlags, type SourceFlags } from '../options.ts';
+import {
+  addSourceOptions,
+  jsonOption,
+  modelArguments,
+  MODEL_TEXT,
+  type OutputFlags,
+  type SourceFlags,
+} from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { bytesText } from '../text.ts';
 
@@ -13,9 +20,10 @@ export function addPull(program: Command, context: CliContext): void {
     .argument('[format]', 'INT4, INT8 or a quantization such as Q4_K_M')
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  nibble pull qwen3-0.6b\n  nibble pull hf:owner/repo:Q4_K_M')
-    .action((model: string | undefined, format: string | undefined, flags: SourceFlags & OutputFlags) =>
-      runPull(context, { ...flags, model, format: format ?? flags.format }),
-    );
+    .action((first: string | undefined, second: string | undefined, flags: SourceFlags & OutputFlags) => {
+      const { model, format } = modelArguments(first, second);
+      return runPull(context, { ...flags, model, format: format ?? flags.format });
+    });
 }
 
 async function runPull(context: CliContext, flags: SourceFlags & OutputFlags): Promise<void> {
