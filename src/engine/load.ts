@@ -162,12 +162,14 @@ async function waitForLoad(
   const timer = setInterval(report, REPORT_EVERY);
   const stop = () => Atomics.store(words, LOAD_STOP, 1);
   signal?.addEventListener('abort', stop);
+  const failed = workers.finished.then(() => {
+    throw new ModelError('the workers ended before the model was loaded');
+  });
+  // Every model's workers end some day: nobody waits for this then.
+  failed.catch(() => undefined);
   try {
     for (let ready = 0; ready < threads; ready = Atomics.load(words, LOAD_READY)) {
       const waiting = Atomics.waitAsync(words, LOAD_READY, ready);
-      const failed = workers.finished.then(() => {
-        throw new ModelError('the workers ended before the model was loaded');
-      });
       if (waiting.async) await Promise.race([waiting.value, failed]);
     }
     if (signal?.aborted) throw new AbortedError();

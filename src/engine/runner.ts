@@ -39,7 +39,7 @@ export class Runner {
   private epoch = 0;
   private tail: Promise<unknown> = Promise.resolve();
   private failure: Error | undefined;
-  private stopping = false;
+  private stopped: Promise<void> | undefined;
 
   constructor(
     spec: ModelSpec,
@@ -86,9 +86,12 @@ export class Runner {
   }
 
   /** Lets the workers return and waits until they have. Pending steps are rejected. */
-  async stop(): Promise<void> {
-    if (this.stopping) return;
-    this.stopping = true;
+  stop(): Promise<void> {
+    this.stopped ??= this.end();
+    return this.stopped;
+  }
+
+  private async end(): Promise<void> {
     await this.tail;
     this.failure ??= new WorkerError('the model has been disposed');
     for (const { memory } of this.segments) Atomics.store(new Int32Array(memory.buffer), C.STOP / 4, 1);
