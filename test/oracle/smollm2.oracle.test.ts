@@ -124,7 +124,7 @@ function testModel(path: string, golden: SmolGolden): void {
         atMost(meanKl, 0.01, 'mean KL');
       }),
     );
-    test('f32 activations, f32 KV: NLL, best logits, greedy ids', { timeout: 300_000 }, () =>
+    test('f32 activations, f32 KV: NLL, best logits, greedy ids', { timeout: 600_000 }, () =>
       withModel(path, { variant, kvType: 'f32', activations: 'f32', contextSize: 512 }, async (model) => {
         const { nll, topMaxAbs } = await compareText(model, text.ids, text.f32act);
         atMost(Math.abs(nll - text.f32act.total_nll), 0.05, 'error of the NLL');
