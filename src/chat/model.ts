@@ -13,14 +13,23 @@ import type {
 import { ModelError } from '../errors.ts';
 import type { Metadata } from '../gguf/metadata.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
-import { encodePrompt } from './prompt.ts';
+import { addedText, encodePrompt } from './prompt.ts';
 import { chooseTemplate, createChatTemplate, specialTokenTexts, type ChatTemplate } from './template.ts';
+
+/** What a sequence has seen and said. */
+interface Turn {
+  prompt: string;
+  answer: string;
+  ids: readonly number[];
+}
 
 export class ChatModel implements Model {
   readonly tokenizer: Tokenizer;
   readonly chatTemplate: string | undefined;
   private readonly engine: Engine;
   private template: ChatTemplate | undefined;
+  /** The last turn on each sequence. */
+  private readonly past = new WeakMap<Sequence, Turn>();
 
   constructor(engine: Engine, tokenizer: Tokenizer, metadata: Metadata) {
     this.engine = engine;
@@ -40,8 +49,31 @@ export class ChatModel implements Model {
     return generate(this.engine, this.tokenizer, ids, options);
   }
 
-  chat(messages: readonly ChatMessage[], options: GenerateOptions = {}): AsyncGenerator<GenerationPart> {
-    return this.generate(encodePrompt(this.tokenizer, this.render(messages)), options);
+  /**
+   * On a sequence that holds the conversation so far, only what the new turn adds is encoded and computed: the
+   * model's own tokens stay as it spelt them.
+   */
+  async *chat(
+    messages: readonly ChatMessage[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GenerationPart> {
+    const prompt = this.render(messages);
+    const past = options.sequence && this.past.get(options.sequence);
+    const added = past && addedText(past.prompt, past.answer, prompt);
+    const ids =
+      past && added !== undefined
+        ? [...past.ids, ...this.tokenizer.encode(added, { addSpecial: false, parseSpecial: true })]
+        : encodePrompt(this.tokenizer, prompt);
+    const turn: Turn = { prompt, answer: '', ids };
+    try {
+      for await (const part of this.generate(ids, options)) {
+        turn.answer += part.text;
+        turn.ids = turn.ids.concat(part.ids);
+        yield part;
+      }
+    } finally {
+      if (options.sequence) this.past.set(options.sequence, turn);
+    }
   }
 
   /**

@@ -102,7 +102,8 @@ class Generation {
         }
       }
     }
-    const rest = matcher.stopped === undefined ? matcher.push(this.decoder.flush()) + matcher.flush() : '';
+    // An incomplete character at the end is not shown: the answer was cut inside it.
+    const rest = matcher.flush();
     const now = performance.now();
     yield {
       ...part(rest, ids, logprobs),

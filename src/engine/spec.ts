@@ -37,6 +37,12 @@ export async function readSpec(file: GgufFile): Promise<ModelSpec> {
   const count = positive(metadata, key('block_count'));
   if (count > MOST_LAYERS)
     throw new ModelError(`${key('block_count')} is ${count}: more than ${MOST_LAYERS} layers`);
+  const experts = findCount(metadata, key('expert_count')) ?? 0;
+  if (experts > 0) {
+    throw new ModelError(`a mixture of experts (${key('expert_count')} is ${experts}) is not supported yet`, {
+      code: 'ERR_UNKNOWN_ARCHITECTURE',
+    });
+  }
   const heads = getPerLayer(metadata, key('attention.head_count'), count);
   const kvHeads = findPerLayer(metadata, key('attention.head_count_kv'), count) ?? heads;
   const feedForward = getPerLayer(metadata, key('feed_forward_length'), count);
