@@ -11,7 +11,7 @@ export interface LoadTask {
   bytes: number;
   /** Address in the segment's memory. */
   to: number;
-  /** Undefined: the bytes are copied as they are. */
+  /** Undefined: f32 values, copied as they are. */
   repack?: {
     /** Number of the format's kernels. */
     kernel: number;
@@ -45,10 +45,13 @@ export interface WorkerSetup {
 /** Int32 words of WorkerSetup.load. */
 export const LOAD_NEXT = 0;
 export const LOAD_READY = 1;
+/** Not 0: stop loading; LOAD_DAMAGED where a worker found the file to be at fault. */
 export const LOAD_STOP = 2;
 /** KiB brought in so far. */
 export const LOAD_KIB = 3;
 export const LOAD_WORDS = 4;
+/** Value of LOAD_STOP. */
+export const LOAD_DAMAGED = 2;
 
 export interface Workers {
   /** Rejects as soon as a worker dies or throws; resolves when all have returned. */

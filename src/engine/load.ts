@@ -1,5 +1,5 @@
 /** Loads a model: plan, check the need for memory, start workers, wait until they have brought it all in. */
-import { AbortedError, GgufError, ModelError, UsageError } from '../errors.ts';
+import { AbortedError, GgufError, ModelError, UsageError, WorkerError } from '../errors.ts';
 import { findNumber } from '../gguf/metadata.ts';
 import { fileTypeName } from '../gguf/file-types.ts';
 import { typeLabel } from '../gguf/tensor-types.ts';
@@ -8,7 +8,15 @@ import { PAGE } from '../kernels/control.ts';
 import { instantiate } from '../kernels/exports.ts';
 import { formatOf } from '../kernels/formats.ts';
 import { Engine } from './engine.ts';
-import { LOAD_KIB, LOAD_READY, LOAD_STOP, LOAD_WORDS, type Host, type Workers } from './host.ts';
+import {
+  LOAD_DAMAGED,
+  LOAD_KIB,
+  LOAD_READY,
+  LOAD_STOP,
+  LOAD_WORDS,
+  type Host,
+  type Workers,
+} from './host.ts';
 import { weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
 import { writeSegment } from './records.ts';
 import { Runner } from './runner.ts';
@@ -90,7 +98,8 @@ function defaultContext(spec: ModelSpec): number {
 /**
  * Brings a planned model into memory.
  *
- * @throws ModelError where memory cannot be had; GgufError for a file that changed or holds NaN; AbortedError
+ * @throws ModelError where memory cannot be had; GgufError for a file that changed or holds NaN; WorkerError;
+ *   AbortedError
  */
 export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promise<Engine> {
   const started = performance.now();
@@ -163,7 +172,7 @@ async function waitForLoad(
   const stop = () => Atomics.store(words, LOAD_STOP, 1);
   signal?.addEventListener('abort', stop);
   const failed = workers.finished.then(() => {
-    throw new ModelError('the workers ended before the model was loaded');
+    throw new WorkerError('the workers ended before the model was loaded');
   });
   // Every model's workers end some day: nobody waits for this then.
   failed.catch(() => undefined);
@@ -175,11 +184,13 @@ async function waitForLoad(
     if (signal?.aborted) throw new AbortedError();
     onProgress?.({ stage: 'load', bytes: totalBytes, totalBytes });
   } catch (error) {
+    const damaged = Atomics.load(words, LOAD_STOP) === LOAD_DAMAGED;
     stop();
     await workers.terminate();
-    if (error instanceof AbortedError || error instanceof ModelError) throw error;
-    // Errors lose their class on the way from a worker.
-    throw new GgufError(error instanceof Error ? error.message : String(error), { cause: error });
+    if (error instanceof AbortedError || error instanceof WorkerError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    if (damaged) throw new GgufError(message, { cause: error });
+    throw new WorkerError(`a worker died while loading: ${message}`, { cause: error });
   } finally {
     clearInterval(timer);
     signal?.removeEventListener('abort', stop);

@@ -24,23 +24,17 @@ function start(setup: WorkerSetup): Workers {
     const task: WorkerTask = { setup, index };
     return pool.run(task) as Promise<void>;
   });
-  let done = false;
-  const finished = Promise.all(tasks).then(
-    () => {
-      done = true;
-    },
-    (error: unknown) => {
-      done = true;
-      throw error;
-    },
-  );
+  let returned = false;
+  const finished = Promise.all(tasks).then(() => {
+    returned = true;
+  });
   // The engine attaches its own handler; this one keeps an early failure from being "unhandled".
   finished.catch(() => undefined);
   return {
     finished,
     terminate: async () => {
-      // close() waits for tasks, which is right once they are over; destroy() ends stuck threads.
-      if (done) await pool.close({ force: true }).catch(() => undefined);
+      // close() waits for tasks, which is right once all have returned; destroy() ends threads that still wait.
+      if (returned) await pool.close({ force: true }).catch(() => undefined);
       await pool.destroy().catch(() => undefined);
     },
   };

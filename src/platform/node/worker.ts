@@ -3,7 +3,15 @@
  * every step until it is told to stop. Nothing but WebAssembly runs per op.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { LOAD_KIB, LOAD_NEXT, LOAD_READY, LOAD_STOP, type LoadTask, type WorkerSetup } from '../../engine/host.ts';
+import {
+  LOAD_DAMAGED,
+  LOAD_KIB,
+  LOAD_NEXT,
+  LOAD_READY,
+  LOAD_STOP,
+  type LoadTask,
+  type WorkerSetup,
+} from '../../engine/host.ts';
 import { GgufError } from '../../errors.ts';
 import { POISON, PROGRESS, TOKENS } from '../../kernels/control.ts';
 import { instantiate, REPACK_KERNEL, type KernelExports } from '../../kernels/exports.ts';
@@ -30,7 +38,8 @@ export default function work({ setup, index }: WorkerTask): void {
       Atomics.add(words, PROGRESS / 4, 1);
       Atomics.notify(words, PROGRESS / 4);
     }
-    Atomics.store(new Int32Array(setup.load), LOAD_STOP, 1);
+    // Errors lose their class on the way out of a thread.
+    Atomics.store(new Int32Array(setup.load), LOAD_STOP, error instanceof GgufError ? LOAD_DAMAGED : 1);
     throw error;
   }
 }
@@ -49,21 +58,37 @@ function load(setup: WorkerSetup, index: number, kernels: KernelExports[], words
   }
 }
 
-function runTask(task: LoadTask, setup: WorkerSetup, index: number, kernels: KernelExports, file: number): void {
+function runTask(
+  task: LoadTask,
+  setup: WorkerSetup,
+  index: number,
+  kernels: KernelExports,
+  file: number,
+): void {
   const { memory, stage, stageBytes } = setup.segments[task.segment]!;
   const to = task.repack ? stage + index * stageBytes : task.to;
   const bytes = new Uint8Array(memory.buffer, to, task.bytes);
-  for (let done = 0; done < task.bytes; ) {
+  for (let done = 0; done < task.bytes;) {
     const count = readSync(file, bytes, done, task.bytes - done, task.offset + done);
     if (count === 0) throw new GgufError(`${setup.paths[task.shard]} ended inside tensor ${task.tensor}`);
     done += count;
   }
-  if (!task.repack) return;
+  if (!task.repack) {
+    if (!new Float32Array(memory.buffer, to, task.bytes / 4).every(Number.isFinite))
+      throw damaged(task, setup);
+    return;
+  }
   const { kernel, rows, rowBytes, groupBytes, units } = task.repack;
   const repack = kernels.kernelIndex(kernel, REPACK_KERNEL);
   if (kernels.repackGroups(repack, to, rowBytes, rows, task.to, groupBytes, units) !== 0) {
-    throw new GgufError(`tensor ${task.tensor} of ${setup.paths[task.shard]} holds NaN or infinite values: the file is damaged`);
+    throw damaged(task, setup);
   }
+}
+
+function damaged(task: LoadTask, setup: WorkerSetup): GgufError {
+  return new GgufError(
+    `tensor ${task.tensor} of ${setup.paths[task.shard]} holds NaN or infinite values: the file is damaged`,
+  );
 }
 
 function walk(setup: WorkerSetup, index: number, kernels: KernelExports[]): void {
@@ -83,7 +108,8 @@ function walk(setup: WorkerSetup, index: number, kernels: KernelExports[]): void
 
 /** Brings the hidden state from segment s - 1 to segment s. */
 function handOver(setup: WorkerSetup, s: number): void {
-  const from = setup.segments[s - 1]!, to = setup.segments[s]!;
+  const from = setup.segments[s - 1]!,
+    to = setup.segments[s]!;
   const tokens = new Int32Array(from.memory.buffer)[TOKENS / 4]!;
   const bytes = tokens * from.hidden.stride;
   new Uint8Array(to.memory.buffer, to.hidden.address, bytes).set(
