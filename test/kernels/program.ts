@@ -73,6 +73,8 @@ export function run(machine: Machine, ops: Op[], step: Step): void {
   machine.checkFences();
 }
 
+const UNTOUCHED = 0x3c;
+
 /** Rows of f32 with `gap` bytes between them. */
 export interface Rows {
   at: number;
@@ -84,7 +86,7 @@ export interface Rows {
 export function putRows(machine: Machine, rows: ArrayLike<number>[], gap = 64): Rows {
   const width = rows[0]!.length;
   const stride = width * 4 + gap;
-  const at = machine.alloc(stride * rows.length);
+  const at = machine.alloc(stride * rows.length, UNTOUCHED);
   for (const [i, row] of rows.entries()) machine.f32(at + i * stride, width).set(row);
   return { at, stride, width, count: rows.length };
 }
@@ -96,8 +98,12 @@ export function emptyRows(machine: Machine, count: number, width: number, value 
   );
 }
 
+/** The rows; throws where something was written between two of them. */
 export function getRows(machine: Machine, rows: Rows): Float32Array[] {
-  return Array.from({ length: rows.count }, (_, i) =>
-    machine.f32(rows.at + i * rows.stride, rows.width).slice(),
-  );
+  return Array.from({ length: rows.count }, (_, i) => {
+    const at = rows.at + i * rows.stride;
+    const gap = machine.u8(at + rows.width * 4, rows.stride - rows.width * 4);
+    if (!gap.every((byte) => byte === UNTOUCHED)) throw new Error(`something was written behind row ${i}`);
+    return machine.f32(at, rows.width).slice();
+  });
 }
