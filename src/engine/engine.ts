@@ -1,8 +1,9 @@
 /** A loaded model as token ids see it: sequences, prefill, decode, logits. Text belongs to chat/model.ts. */
-import { AbortedError, ContextOverflowError, ModelError, UsageError } from '../errors.ts';
+import { ContextOverflowError, ModelError, UsageError } from '../errors.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import { KvSequence, PagePool } from './kv-cache.ts';
-import type { Runner } from './runner.ts';
+import type { Run, Runner } from './runner.ts';
+import { Scheduler } from './scheduler.ts';
 import type { ModelInfo, ProfileRow, Sequence } from './types.ts';
 
 export interface EngineParts {
@@ -19,6 +20,7 @@ export class Engine {
   readonly info: ModelInfo;
   readonly vocabulary: number;
   private readonly runner: Runner;
+  private readonly scheduler: Scheduler;
   private readonly pool: PagePool;
   private readonly batch: number;
   private readonly outputs: number;
@@ -27,6 +29,7 @@ export class Engine {
     this.info = parts.info;
     this.vocabulary = parts.spec.vocabulary;
     this.runner = parts.runner;
+    this.scheduler = new Scheduler(parts.runner, parts);
     this.pool = new PagePool(parts.pages);
     this.batch = parts.batch;
     this.outputs = parts.outputs;
@@ -86,36 +89,19 @@ export class Engine {
     // The last token is always computed: its logits are what is asked for.
     while (reused < ids.length - 1 && sequence.tokens[reused] === ids[reused]) reused++;
     sequence.truncate(reused);
-    let result: T | undefined;
-    for (let start = reused; start < ids.length; start += this.batch) {
-      const part = ids.slice(start, start + this.batch);
-      const last = start + part.length === ids.length;
-      const rows = await this.extend(
-        sequence,
-        part,
-        last ? 'last' : 'none',
-        (r) => (last ? read(r[0]!) : undefined),
-        signal,
-      );
-      result = rows as T;
-    }
-    return { reused, result: result as T };
+    const result = await this.extend(sequence, ids.slice(reused), 'last', (rows) => read(rows[0]!), signal);
+    return { reused, result };
   }
 
-  /** Appends tokens (at most a batch) and hands the wanted logits to `read`. */
-  async extend<T>(
+  /** Appends tokens and hands the wanted logits to `read`: see Scheduler.extend. */
+  extend<T>(
     sequence: KvSequence,
     ids: readonly number[],
-    outputs: 'none' | 'last' | 'all',
+    outputs: Run['outputs'],
     read: (rows: Float32Array[]) => T,
     signal?: AbortSignal,
   ): Promise<T> {
-    if (signal?.aborted) throw new AbortedError();
-    sequence.reserve(ids.length);
-    const result = await this.runner.step([{ sequence, ids, outputs }], read, signal);
-    // Only now: a step that failed has left no tokens.
-    for (const id of ids) sequence.tokens.push(id);
-    return result;
+    return this.scheduler.extend(sequence, ids, outputs, read, signal);
   }
 
   /** Logits of every position of `ids`, as copies, batch by batch. */

@@ -2,7 +2,7 @@
  * Runs steps: one pass of a batch of tokens through all segments. The calling thread writes the inputs,
  * publishes a step number and is told when the workers are done; it never computes and never waits.
  */
-import { AbortedError, WorkerError } from '../errors.ts';
+import { WorkerError } from '../errors.ts';
 import * as C from '../kernels/control.ts';
 import type { KernelExports } from '../kernels/exports.ts';
 import type { ModelSpec } from './architectures/types.ts';
@@ -37,7 +37,8 @@ export class Runner {
   private readonly threads: number;
   private readonly steps: StepCounts = { steps: 0, tokens: 0, outputs: 0 };
   private epoch = 0;
-  private tail: Promise<unknown> = Promise.resolve();
+  /** The step under way, if any. */
+  private current: Promise<unknown> = Promise.resolve();
   private failure: Error | undefined;
   private stopped: Promise<void> | undefined;
 
@@ -66,23 +67,25 @@ export class Runner {
   }
 
   /**
-   * Computes a batch and returns one row of logits per wanted output, as views into shared memory that the
-   * next step overwrites. `read` sees them before any other step starts.
+   * Computes a batch and returns one row of logits per wanted output, in the order of the runs, as views into
+   * shared memory that the next step overwrites. One step at a time: the scheduler's care.
    *
-   * @throws WorkerError when a worker died; AbortedError when `signal` was aborted before the step began
+   * @throws WorkerError when a worker died or the model has been disposed of
    */
-  step<T>(runs: readonly Run[], read: (rows: Float32Array[]) => T, signal?: AbortSignal): Promise<T> {
-    const result = this.tail.then(async () => {
-      if (signal?.aborted) throw new AbortedError();
-      const outputs = this.write(runs);
-      await this.walk();
-      this.steps.steps++;
-      this.steps.tokens += runs.reduce((sum, run) => sum + run.ids.length, 0);
-      this.steps.outputs += outputs;
-      return read(this.logits(outputs));
-    });
-    this.tail = result.catch(() => undefined);
+  step(runs: readonly Run[]): Promise<Float32Array[]> {
+    const result = this.run(runs);
+    this.current = result.catch(() => undefined);
     return result;
+  }
+
+  private async run(runs: readonly Run[]): Promise<Float32Array[]> {
+    if (this.stopped) throw new WorkerError('the model has been disposed');
+    const outputs = this.write(runs);
+    await this.walk();
+    this.steps.steps++;
+    this.steps.tokens += runs.reduce((sum, run) => sum + run.ids.length, 0);
+    this.steps.outputs += outputs;
+    return this.logits(outputs);
   }
 
   /** Lets the workers return and waits until they have. Pending steps are rejected. */
@@ -92,7 +95,7 @@ export class Runner {
   }
 
   private async end(): Promise<void> {
-    await this.tail;
+    await this.current;
     this.failure ??= new WorkerError('the model has been disposed');
     for (const { memory } of this.segments) Atomics.store(new Int32Array(memory.buffer), C.STOP / 4, 1);
     this.wake();

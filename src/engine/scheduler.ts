@@ -1,0 +1,159 @@
+/**
+ * Continuous batching: merges what the generations of a model ask for into steps. Sequences join and leave
+ * between steps; a token's logits are the same bits in any company, so nobody can tell.
+ */
+import { AbortedError } from '../errors.ts';
+import type { KvSequence } from './kv-cache.ts';
+import { MOST_RUNS } from './layout.ts';
+import type { Run, Runner } from './runner.ts';
+
+interface Request {
+  sequence: KvSequence;
+  ids: readonly number[];
+  outputs: Run['outputs'];
+  signal: AbortSignal | undefined;
+  /** How many of the ids the cache holds by now. */
+  done: number;
+  deliver: (rows: Float32Array[]) => void;
+  fail: (error: unknown) => void;
+}
+
+/** A part of a request that goes into the next step. */
+interface Share {
+  request: Request;
+  run: Run;
+}
+
+/** While others decode, a newcomer's prompt goes in pieces that take about this long. */
+const PIECE_MS = 80;
+/** Tokens of such a piece before anything has been measured, and at least. */
+const FIRST_PIECE = 32;
+const LEAST_PIECE = 8;
+
+export class Scheduler {
+  private readonly runner: Runner;
+  private readonly batch: number;
+  private readonly outputs: number;
+  private waiting: Request[] = [];
+  private running = false;
+  private piece = FIRST_PIECE;
+
+  /** @param limits tokens, and rows of logits, in one step */
+  constructor(runner: Runner, limits: { batch: number; outputs: number }) {
+    this.runner = runner;
+    this.batch = limits.batch;
+    this.outputs = limits.outputs;
+  }
+
+  /**
+   * Appends `ids` to a sequence, in one step or several, and hands the wanted logits to `read`, as views that
+   * are valid only during the call. With outputs "all", the ids must fit in one step.
+   *
+   * @throws ContextOverflowError before anything is computed; AbortedError between steps, with the part that
+   *   was computed left in the sequence; WorkerError
+   */
+  extend<T>(
+    sequence: KvSequence,
+    ids: readonly number[],
+    outputs: Run['outputs'],
+    read: (rows: Float32Array[]) => T,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    return new Promise<T>((resolve, fail) => {
+      if (signal?.aborted) throw new AbortedError();
+      sequence.reserve(ids.length);
+      const deliver = (rows: Float32Array[]) => {
+        try {
+          resolve(read(rows));
+        } catch (error) {
+          fail(error);
+        }
+      };
+      this.waiting.push({ sequence, ids, outputs, signal, done: 0, deliver, fail });
+      if (!this.running) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (this.waiting.length > 0) {
+      const shares = this.compose();
+      if (shares.length === 0) continue;
+      const started = performance.now();
+      try {
+        const rows = await this.runner.step(shares.map((share) => share.run));
+        this.learn(shares, performance.now() - started);
+        this.settle(shares, rows);
+      } catch (error) {
+        for (const { request } of shares) request.fail(error);
+        this.waiting = this.waiting.filter((request) => shares.every((share) => share.request !== request));
+      }
+      // Those that have just got their logits ask for the next step before others go on without them.
+      if (shares.length > 1 || this.waiting.length > 0) await nextTask();
+    }
+    this.running = false;
+  }
+
+  /** What goes into the next step: single tokens first, then as much of the prompts as fits. */
+  private compose(): Share[] {
+    for (const request of this.waiting.filter(({ signal }) => signal?.aborted))
+      request.fail(new AbortedError());
+    this.waiting = this.waiting.filter(({ signal }) => !signal?.aborted);
+    const left = ({ ids, done }: Request) => ids.length - done;
+    const order = [...this.waiting].sort((a, b) => Number(left(a) > 1) - Number(left(b) > 1));
+    const shares: Share[] = [];
+    let tokens = this.batch;
+    let rows = this.outputs;
+    for (const request of order) {
+      if (shares.length === MOST_RUNS || tokens === 0) break;
+      const whole = left(request);
+      // A prompt among running sequences goes in pieces; "all" must stay in one.
+      const most = whole > 1 && shares.length > 0 && request.outputs !== 'all' ? this.piece : tokens;
+      const count = Math.min(whole, tokens, most);
+      const last = count === whole;
+      if (request.outputs === 'all' && !last) continue;
+      const outputs = request.outputs === 'last' && !last ? 'none' : request.outputs;
+      const wanted = outputs === 'all' ? count : outputs === 'last' ? 1 : 0;
+      if (wanted > rows) continue;
+      const ids = request.ids.slice(request.done, request.done + count);
+      shares.push({ request, run: { sequence: request.sequence, ids, outputs } });
+      tokens -= count;
+      rows -= wanted;
+    }
+    return shares;
+  }
+
+  private settle(shares: Share[], rows: Float32Array[]): void {
+    const finished = new Set<Request>();
+    let next = 0;
+    for (const { request, run } of shares) {
+      for (const id of run.ids) run.sequence.tokens.push(id);
+      request.done += run.ids.length;
+      if (request.done < request.ids.length) continue;
+      const count = run.outputs === 'all' ? run.ids.length : run.outputs === 'last' ? 1 : 0;
+      request.deliver(rows.slice(next, next + count));
+      next += count;
+      finished.add(request);
+    }
+    this.waiting = this.waiting.filter((request) => !finished.has(request));
+  }
+
+  /** Adapts the length of pieces to what this machine does in PIECE_MS. */
+  private learn(shares: Share[], ms: number): void {
+    const tokens = shares.reduce((sum, { run }) => sum + run.ids.length, 0);
+    if (tokens < LEAST_PIECE || ms <= 0) return;
+    this.piece = Math.max(LEAST_PIECE, Math.min(this.batch, Math.floor((tokens * PIECE_MS) / ms)));
+  }
+}
+
+/** Resolves when everything that is ready to run now has run. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
