@@ -44,9 +44,9 @@ export interface Plan {
   kvBytes: number;
 }
 
-/** Rows of logits per step: room for about 32 MB of them. */
+/** Rows of logits per step: about 8 MB, which the calling thread copies in a few milliseconds. */
 function outputRows(vocabulary: number, batch: number): number {
-  return Math.max(1, Math.min(batch, Math.max(8, Math.floor(2 ** 25 / (vocabulary * 4)))));
+  return Math.max(1, Math.min(batch, Math.max(8, Math.floor(2 ** 23 / (vocabulary * 4)))));
 }
 
 /** An option that counts something. */

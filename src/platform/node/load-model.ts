@@ -12,8 +12,9 @@ import { nodeHost } from './host.ts';
 import { formatBytes, memoryLimit } from './memory.ts';
 import { chooseVariant, setV8Flags } from './variant.ts';
 
-/** Bytes a process needs beside the segments: V8, Node, the vocabulary. */
-const PROCESS_BYTES = 100 * 2 ** 20;
+/** Bytes a process needs beside the segments: V8, Node, the vocabulary; and per worker thread. */
+const PROCESS_BYTES = 80 * 2 ** 20;
+const THREAD_BYTES = 10 * 2 ** 20;
 
 /** What loading needs and what there is, in bytes. */
 export interface MemoryEstimate {
@@ -34,7 +35,7 @@ export async function estimatePlan(plan: Plan): Promise<MemoryEstimate> {
     weights: plan.weightBytes,
     kvCache: plan.kvBytes,
     memories: plan.memoryBytes,
-    total: plan.memoryBytes + PROCESS_BYTES,
+    total: plan.memoryBytes + PROCESS_BYTES + plan.layoutOptions.threads * THREAD_BYTES,
     available,
     limit,
     source,
