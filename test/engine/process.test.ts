@@ -1,42 +1,18 @@
 /** Whole processes: errors while loading, and that a process ends by itself, without process.exit. */
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { BROKEN } from './broken.ts';
+import { runChild } from './children.ts';
 import { TINY_CHAT } from './fixtures.ts';
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs a script of children/ until it ends; one that does not is killed, and has no code. */
-function run(script: string, ...args: string[]): Promise<Ended> {
-  const path = fileURLToPath(new URL(`./children/${script}`, import.meta.url));
-  const child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended: Ended = { code: null, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (ended.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (ended.stderr += text));
-  const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => {
-      clearTimeout(timer);
-      resolve({ ...ended, code });
-    });
-  });
-}
 
 test('each broken model: one clear error, and no thread stays behind', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'nibble-broken-'));
   try {
     const paths: string[] = [];
     for (const { make } of BROKEN) paths.push(await make(folder));
-    const { code, stdout, stderr } = await run('load-all.mjs', ...paths, TINY_CHAT);
+    const { code, stdout, stderr } = await runChild('load-all.mjs', ...paths, TINY_CHAT);
     expect(stderr).toBe('');
     expect(code).toBe(0);
     const results = JSON.parse(stdout) as { code: string; message: string; loaded?: boolean }[];
@@ -57,7 +33,7 @@ test('each broken model: one clear error, and no thread stays behind', async () 
 
 describe('the process ends by itself', () => {
   test.each(['idle', 'running'])('after dispose, %s', async (mode) => {
-    const { code, stdout, stderr } = await run('generate.mjs', TINY_CHAT, mode);
+    const { code, stdout, stderr } = await runChild('generate.mjs', TINY_CHAT, mode);
     expect(stderr).toBe('');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toHaveLength(10);

@@ -1,4 +1,5 @@
 /** A worker that dies: the call that waits is rejected, later ones too, and the model can be disposed of. */
+import type * as PiscinaModule from 'piscina';
 import type { Piscina } from 'piscina';
 import { describe, expect, test, vi } from 'vitest';
 import type { ChatModel } from '../../src/chat/model.ts';
@@ -12,7 +13,7 @@ import { someIds, TINY_CHAT } from './fixtures.ts';
 /** The pools that the host has started: the only way to a thread from outside. */
 const pools = vi.hoisted((): Piscina[] => []);
 vi.mock('piscina', async (importActual) => {
-  const actual = await importActual<typeof import('piscina')>();
+  const actual = await importActual<typeof PiscinaModule>();
   return {
     ...actual,
     Piscina: class extends actual.Piscina {

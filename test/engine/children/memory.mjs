@@ -1,0 +1,22 @@
+// Loads with the options given as JSON, fills the context, prints the estimate and what the process really took.
+import { closeGguf, openGguf } from '../../../dist/gguf/index.js';
+import { fileSource } from '../../../dist/platform/node/file-source.js';
+import { estimateMemory, loadModelFile } from '../../../dist/platform/node/load-model.js';
+
+const [path, json] = process.argv.slice(2);
+const options = { variant: 'simd', ...JSON.parse(json) };
+const file = await openGguf(path, fileSource);
+const estimate = await estimateMemory(file, options);
+await closeGguf(file);
+const model = await loadModelFile(path, options);
+const { contextSize, vocabularySize, memoryBytes } = model.info;
+await model.logits(Array.from({ length: contextSize }, (_, i) => (i * 31) % vocabularySize));
+await model.dispose();
+process.stdout.write(
+  JSON.stringify({
+    estimate,
+    memoryBytes,
+    fileBytes: model.info.fileBytes,
+    maxRss: process.resourceUsage().maxRSS * 1024,
+  }),
+);
