@@ -8,8 +8,8 @@ import { createStopMatcher } from './stop-strings.ts';
 import type { GenerateOptions, GenerationPart, StopReason, Timings, TokenLogprob } from './types.ts';
 
 /**
- * Continues `ids`. The sequence holds all tokens whose text was shown when the generator ends, also when its
- * caller leaves early.
+ * Continues `ids`. When the generator ends, also because its caller leaves early, the sequence holds all tokens
+ * but the last one drawn, which needed no step.
  *
  * @throws ContextOverflowError when the context is full, unless `onFull` is "shift"
  */
@@ -113,13 +113,11 @@ class Generation {
 
   private async decode(id: number, history: readonly number[]): Promise<Drawn> {
     const { signal, onFull } = this.options;
+    if (onFull === 'shift' && this.sequence.full) return this.shift(id, history);
     if (this.sequence.tokens.length >= this.sequence.limit) {
-      if (onFull !== 'shift') {
-        throw new ContextOverflowError(
-          `the context of ${this.sequence.limit} tokens is full; use a larger --ctx-size, or let it shift`,
-        );
-      }
-      return this.shift(id, history);
+      throw new ContextOverflowError(
+        `the context of ${this.sequence.limit} tokens is full; use a larger --ctx-size, or let it shift`,
+      );
     }
     return this.engine.extend(this.sequence, [id], 'last', (rows) => this.draw(rows[0]!, history), signal);
   }
@@ -129,8 +127,8 @@ class Generation {
    * again at its new positions: slower than rotating the cache, but exactly what the model would have seen.
    */
   private async shift(id: number, history: readonly number[]): Promise<Drawn> {
-    const { tokens, limit } = this.sequence;
-    const kept = [...tokens.slice(0, 1), ...tokens.slice(Math.floor(limit / 2) + 1), id];
+    const { tokens } = this.sequence;
+    const kept = [...tokens.slice(0, 1), ...tokens.slice(Math.floor(tokens.length / 2) + 1), id];
     const { result } = await this.engine.prefill(
       this.sequence,
       kept,

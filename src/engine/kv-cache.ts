@@ -43,6 +43,12 @@ export class KvSequence implements Sequence {
     this.limit = limit;
   }
 
+  /** No token more fits: the context, or the pool that all sequences share, is used up. */
+  get full(): boolean {
+    const { length } = this.tokens;
+    return length >= this.limit || (length >= this.pages.length * PAGE && this.pool.available === 0);
+  }
+
   /** Its pages are of this pool, so of this model. */
   belongsTo(pool: PagePool): boolean {
     return this.pool === pool;
