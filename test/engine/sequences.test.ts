@@ -182,6 +182,19 @@ describe('a full context', () => {
     expect(ids.slice(7, 107)).toEqual(await greedyIds(model, kept, 100));
   });
 
+  test('"shift" also makes room where other sequences hold the pages', async () => {
+    const keeper = createSequence();
+    await collect(model.generate(someIds(CONTEXT - 64, 1280), { ...GREEDY, maxTokens: 1, sequence: keeper }));
+    const options = { temperature: 0, ignoreEos: true, maxTokens: 100 };
+    const prompt = someIds(40, 1280);
+    await expect(collect(model.generate(prompt, options))).rejects.toThrow(/shared by all sequences/);
+    const { ids } = await collect(model.generate(prompt, { ...options, onFull: 'shift' }));
+    expect(ids).toHaveLength(100);
+    const all = [...prompt, ...ids];
+    const kept = [all[0]!, ...all.slice(33, 65)];
+    expect(ids.slice(25, 50)).toEqual(await greedyIds(model, kept, 25));
+  });
+
   test('sequences share the pages; a dispose makes room', async () => {
     const keeper = createSequence();
     await collect(model.generate(someIds(CONTEXT - 64, 1280), { ...GREEDY, maxTokens: 1, sequence: keeper }));
