@@ -13,6 +13,7 @@ export const PROGRESS: usize = CONTROL + 128; //    changes when a sleeper must 
 export const SLEEPERS: usize = CONTROL + 132;
 export const POISON: usize = CONTROL + 192; //      not 0: a worker died, all give up
 export const STOP: usize = CONTROL + 196; //        not 0: the workers return
+export const BROKEN: usize = CONTROL + 200; //      not 0: NaN went into the KV cache, where f16 cannot show it
 
 // Written once, before the first step.
 export const THREADS: usize = CONTROL + 256;

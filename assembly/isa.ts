@@ -105,12 +105,15 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
   return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>((h & 0x7fff) << 13) * F16_SCALE_UP));
 }
 
+/** What f32ToF16 makes of NaN. */
+export const F16_NAN: u32 = 0x7e00;
+
 /** f32 to f16, rounded to nearest even; beyond the range it saturates at the largest finite f16. */
 export function f32ToF16(x: f32): u32 {
   const bits = reinterpret<u32>(x);
   const sign = (bits >> 16) & 0x8000;
   let mag = bits & 0x7fffffff;
-  if (mag >= 0x477ff000) return sign | (mag > 0x7f800000 ? 0x7e00 : 0x7bff);
+  if (mag >= 0x477ff000) return sign | (mag > 0x7f800000 ? F16_NAN : 0x7bff);
   if (mag < 0x38800000) {
     // Subnormal: adding 0.5 leaves the rounded value in the low mantissa bits.
     return sign | (reinterpret<u32>(reinterpret<f32>(mag) + <f32>0.5) - 0x3f000000);

@@ -9,8 +9,9 @@
  * f32 and f16 elements stand alone; q8_0 has one byte each, and f32 scales behind them: per 32 channels of a
  * position, keys [ceil(width / 32)][64], values [64][ceil(width / 32)].
  */
-import { KV_BASE, KV_PAGE_BYTES, PAGE } from '../control';
-import { f16x4, f32ToF16 } from '../isa';
+import { BROKEN, KV_BASE, KV_PAGE_BYTES, PAGE } from '../control';
+import { F16_NAN, f16x4, f32ToF16 } from '../isa';
+import { LEAST } from '../quant/activations';
 import { KV_F16, KV_F32 } from '../record';
 
 /** Bytes of the keys or the values of one head in a page. */
@@ -33,7 +34,7 @@ function store8(x: usize, width: i32, bytes: usize, byteStep: usize, scales: usi
     const count = min(32, width - first);
     let largest: f32 = 0;
     for (let d = 0; d < count; d++) largest = max(largest, abs(load<f32>(x + (<usize>(first + d) << 2))));
-    const inverse: f32 = largest > 0 ? 127 / largest : 0;
+    const inverse: f32 = largest > LEAST ? 127 / largest : 0;
     store<f32>(scales, largest / 127);
     for (let d = 0; d < count; d++) {
       store<i8>(bytes, <i8>nearest(load<f32>(x + (<usize>(first + d) << 2)) * inverse));
@@ -43,12 +44,20 @@ function store8(x: usize, width: i32, bytes: usize, byteStep: usize, scales: usi
   }
 }
 
+/** A value as f16. NaN would be read back as a number, so it is noted and the step fails. */
+// @ts-ignore: decorator
+@inline function storeF16(to: usize, x: f32): void {
+  const bits = f32ToF16(x);
+  if ((bits & 0x7fff) == F16_NAN) store<i32>(BROKEN, 1);
+  store<u16>(to, bits);
+}
+
 export function storeKey(type: u32, x: usize, width: i32, tile: usize, slot: i32): void {
   const s = <usize>slot;
   if (type == KV_F32) {
     for (let d: usize = 0; d < <usize>width; d++) store<f32>(tile + (d << 8) + (s << 2), load<f32>(x + (d << 2)));
   } else if (type == KV_F16) {
-    for (let d: usize = 0; d < <usize>width; d++) store<u16>(tile + (d << 7) + (s << 1), f32ToF16(load<f32>(x + (d << 2))));
+    for (let d: usize = 0; d < <usize>width; d++) storeF16(tile + (d << 7) + (s << 1), load<f32>(x + (d << 2)));
   } else {
     const scales = tile + (<usize>width << 6);
     store8(x, width, tile + s, 64, scales + (s << 2), 256);
@@ -60,7 +69,7 @@ export function storeValue(type: u32, x: usize, width: i32, tile: usize, slot: i
   if (type == KV_F32) {
     memory.copy(tile + ((s * w) << 2), x, w << 2);
   } else if (type == KV_F16) {
-    for (let d: usize = 0; d < w; d++) store<u16>(tile + ((s * w + d) << 1), f32ToF16(load<f32>(x + (d << 2))));
+    for (let d: usize = 0; d < w; d++) storeF16(tile + ((s * w + d) << 1), load<f32>(x + (d << 2)));
   } else {
     store8(x, width, tile + s * w, 1, tile + (w << 6) + ((s * ((w + 31) >> 5)) << 2), 4);
   }

@@ -21,7 +21,7 @@ export const X16_BYTES = 80;
 export const X16_SCALE = 64;
 
 /** 2^-120. */
-const LEAST: f32 = reinterpret<f32>(0x03800000);
+export const LEAST: f32 = reinterpret<f32>(0x03800000);
 
 // @ts-ignore: decorator
 @inline function absMax(x: usize): f32 {

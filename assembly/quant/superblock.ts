@@ -348,7 +348,7 @@ export abstract class SuperBlock {
   v128.store(y, y0); v128.store(y, y1, 16);
 }
 
-/** Y += X W^T for one row group; see gemmBlock32. scratch: 3,136 bytes. */
+/** Y += X W^T for one row group; see gemmBlock32. scratch: two super-blocks, 6,272 bytes. */
 // @ts-ignore: decorator
 @inline export function gemmSuperBlock<F extends SuperBlock>(
   w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,

@@ -2,7 +2,7 @@
  * Runs steps: one pass of a batch of tokens through all segments. The calling thread writes the inputs,
  * publishes a step number and is told when the workers are done; it never computes and never waits.
  */
-import { WorkerError } from '../errors.ts';
+import { ModelError, WorkerError } from '../errors.ts';
 import * as C from '../kernels/control.ts';
 import type { KernelExports } from '../kernels/exports.ts';
 import type { ModelSpec } from './architectures/types.ts';
@@ -145,6 +145,16 @@ export class Runner {
       if (waiting.async) await waiting.value;
     }
     if (this.failure) throw this.failure;
+    for (const { memory } of this.segments) {
+      if (Atomics.exchange(new Int32Array(memory.buffer), C.BROKEN / 4, 0) !== 0) {
+        throw new ModelError(
+          'activations became NaN: the file is damaged, or its architecture is not what it says',
+          {
+            code: 'ERR_NON_FINITE',
+          },
+        );
+      }
+    }
   }
 
   /** Fills the step inputs of every segment; returns how many rows of logits are wanted. */

@@ -9,6 +9,7 @@ export const PROGRESS = CONTROL + 128;
 export const SLEEPERS = CONTROL + 132;
 export const POISON = CONTROL + 192;
 export const STOP = CONTROL + 196;
+export const BROKEN = CONTROL + 200;
 export const THREADS = CONTROL + 256;
 export const OPS = CONTROL + 260;
 export const PROGRAM = CONTROL + 264;
