@@ -105,6 +105,9 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
   return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>((h & 0x7fff) << 13) * F16_SCALE_UP));
 }
 
+/** 2^-120: a block of activations whose largest is below counts as zero, for 127 / largest would be infinite. */
+export const LEAST: f32 = reinterpret<f32>(0x03800000);
+
 /** What f32ToF16 makes of NaN. */
 export const F16_NAN: u32 = 0x7e00;
 

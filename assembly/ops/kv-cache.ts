@@ -10,8 +10,7 @@
  * position, keys [ceil(width / 32)][64], values [64][ceil(width / 32)].
  */
 import { BROKEN, KV_BASE, KV_PAGE_BYTES, PAGE } from '../control';
-import { F16_NAN, f16x4, f32ToF16 } from '../isa';
-import { LEAST } from '../quant/activations';
+import { F16_NAN, LEAST, f16x4, f32ToF16 } from '../isa';
 import { KV_F16, KV_F32 } from '../record';
 
 /** Bytes of the keys or the values of one head in a page. */

@@ -10,7 +10,7 @@
  *
  * d is max|x| / 127 and stays f32 (ggml rounds it to f16).
  */
-import { ONES_I16, maxLanes } from '../isa';
+import { LEAST, ONES_I16, maxLanes } from '../isa';
 
 export const X8_BYTES = 48;
 export const X8_SCALE = 32;
@@ -19,9 +19,6 @@ export const X8_PAIRS = 40;
 export const X8_PAIRS_LOW = 44;
 export const X16_BYTES = 80;
 export const X16_SCALE = 64;
-
-/** 2^-120. */
-export const LEAST: f32 = reinterpret<f32>(0x03800000);
 
 // @ts-ignore: decorator
 @inline function absMax(x: usize): f32 {
