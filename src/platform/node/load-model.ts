@@ -12,9 +12,9 @@ import { nodeHost } from './host.ts';
 import { formatBytes, memoryLimit } from './memory.ts';
 import { chooseVariant, setV8Flags } from './variant.ts';
 
-/** Bytes a process needs beside the segments: V8, Node, the vocabulary; and per worker thread. */
+/** Bytes a process needs beside the segments: V8, Node, the vocabulary; and per worker thread (most: Node 24). */
 const PROCESS_BYTES = 80 * 2 ** 20;
-const THREAD_BYTES = 10 * 2 ** 20;
+const THREAD_BYTES = 13 * 2 ** 20;
 
 /** What loading needs and what there is, in bytes. */
 export interface MemoryEstimate {
