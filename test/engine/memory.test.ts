@@ -44,9 +44,7 @@ describe('the estimate', () => {
     expect(estimate.memories).toBe(memoryBytes);
     expect(estimate.weights).toBeLessThanOrEqual(1.05 * fileBytes);
     expect(estimate.weights + estimate.kvCache).toBeLessThan(estimate.memories);
-    // Without the logits of all positions, which are the caller's.
-    const logits = options.contextSize * 1280 * 4;
-    expect(estimate.total + logits).toBeGreaterThanOrEqual(maxRss);
+    expect(estimate.total).toBeGreaterThanOrEqual(maxRss);
   });
 });
 
@@ -57,7 +55,7 @@ describe('too little memory', () => {
     expect(error).toBeInstanceOf(ModelError);
     expect(error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
     expect((error as Error).message).toMatch(
-      /^the model needs 9\d\.\d MiB of memory \(weights 2\.\d+ MiB, KV cache .* for 512 tokens\) but only 60\.0 MiB of 120 MiB are free in this container: use .*--fallback/,
+      /^the model needs 1\d\d MiB of memory \(weights 2\.\d+ MiB, KV cache .* for 512 tokens\) but only 60\.0 MiB of 120 MiB are free in this container: use .*--fallback/,
     );
   });
 
@@ -79,11 +77,11 @@ describe('too little memory', () => {
       ),
     );
 
-    available = 140 * MB;
+    available = 150 * MB;
     const model = await loadModelFile(TINY_CHAT, { ...context, fallback: true });
     try {
       expect(model.info.contextSize).toBeLessThan(65536);
-      expect(model.info.memoryBytes).toBeLessThan(140 * MB);
+      expect(model.info.memoryBytes).toBeLessThan(150 * MB);
       await collect(model.generate([1, 2, 3], { maxTokens: 3 }));
     } finally {
       await model.dispose();

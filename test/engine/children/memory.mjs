@@ -10,7 +10,8 @@ const estimate = await estimateMemory(file, options);
 await closeGguf(file);
 const model = await loadModelFile(path, options);
 const { contextSize, vocabularySize, memoryBytes } = model.info;
-await model.logits(Array.from({ length: contextSize }, (_, i) => (i * 31) % vocabularySize));
+const ids = Array.from({ length: contextSize }, (_, i) => (i * 31) % vocabularySize);
+for await (const part of model.generate(ids, { maxTokens: 1 })) if (part.done) break;
 await model.dispose();
 process.stdout.write(
   JSON.stringify({
