@@ -8,7 +8,6 @@ import {
   openGguf,
   readTensor,
   writeGguf,
-  type GgufFile,
   type WritableTensor,
   type WritableValue,
 } from '../../src/gguf/index.ts';
@@ -181,5 +180,3 @@ export const BROKEN: Broken[] = [
     make: (folder) => patched(QWEN3, at(folder, 'norm'), 'blk.1.attn_norm.weight', [0, 0, 0xc0, 0x7f]),
   },
 ];
-
-export type { GgufFile };
