@@ -1,7 +1,8 @@
 /** A loaded model as token ids see it: sequences, prefill, decode, logits. Text belongs to chat/model.ts. */
 import { ContextOverflowError, ModelError, UsageError } from '../errors.ts';
 import type { ModelSpec } from './architectures/types.ts';
-import { KvSequence, PagePool } from './kv-cache.ts';
+import { KvSequence } from './kv-cache.ts';
+import { PagePool } from './page-pool.ts';
 import type { Run, Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 import type { ModelInfo, ProfileRow, Sequence } from './types.ts';
@@ -11,6 +12,8 @@ export interface EngineParts {
   runner: Runner;
   info: ModelInfo;
   pages: number;
+  /** Sequences that begin alike share pages. */
+  sharing: boolean;
   /** Tokens per prefill batch, and rows of logits per step. */
   batch: number;
   outputs: number;
@@ -22,6 +25,7 @@ export class Engine {
   private readonly runner: Runner;
   private readonly scheduler: Scheduler;
   private readonly pool: PagePool;
+  private readonly sharing: boolean;
   private readonly batch: number;
   private readonly outputs: number;
 
@@ -31,12 +35,13 @@ export class Engine {
     this.runner = parts.runner;
     this.scheduler = new Scheduler(parts.runner, parts);
     this.pool = new PagePool(parts.pages);
+    this.sharing = parts.sharing;
     this.batch = parts.batch;
     this.outputs = parts.outputs;
   }
 
   createSequence(): KvSequence {
-    return new KvSequence(this.pool, this.info.contextSize);
+    return new KvSequence(this.pool, { limit: this.info.contextSize, sharing: this.sharing });
   }
 
   /**
@@ -85,10 +90,8 @@ export class Engine {
         `the prompt has ${ids.length} tokens, the context holds ${sequence.limit}; use a larger --ctx-size or a shorter prompt`,
       );
     }
-    let reused = 0;
     // The last token is always computed: its logits are what is asked for.
-    while (reused < ids.length - 1 && sequence.tokens[reused] === ids[reused]) reused++;
-    sequence.truncate(reused);
+    const reused = sequence.reuse(ids);
     const result = await this.extend(sequence, ids.slice(reused), 'last', (rows) => read(rows[0]!), signal);
     return { reused, result };
   }

@@ -136,6 +136,7 @@ export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promis
     runner,
     info,
     pages: layoutOptions.pages,
+    sharing: options.prefixCache ?? false,
     batch: layoutOptions.batch,
     outputs: layoutOptions.outputs,
   });

@@ -127,7 +127,7 @@ export class Scheduler {
     const finished = new Set<Request>();
     let next = 0;
     for (const { request, run } of shares) {
-      for (const id of run.ids) run.sequence.tokens.push(id);
+      run.sequence.append(run.ids);
       request.done += run.ids.length;
       if (request.done < request.ids.length) continue;
       const count = run.outputs === 'all' ? run.ids.length : run.outputs === 'last' ? 1 : 0;

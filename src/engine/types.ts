@@ -27,6 +27,11 @@ export interface LoadOptions {
   /** Tokens per prefill batch; default 512. */
   batchSize?: number;
   kvType?: KvType;
+  /**
+   * Prompts that begin alike are computed once, also across sequences, and stay in the cache until its room is
+   * needed; default false.
+   */
+  prefixCache?: boolean;
   activations?: ActivationType;
   /** Pins a kernel variant instead of taking the winner of the first-start race. */
   variant?: KernelVariant;
