@@ -114,7 +114,7 @@ async function readRopes(
       throw new ModelError(`tensor rope_freqs.weight must be ${rotary / 2} x F32`);
     }
     const bytes = await readTensor(file, tensor);
-    factors = new Float32Array(bytes.slice().buffer);
+    factors = new Float32Array(Uint8Array.from(bytes).buffer);
   }
   const ropes = [ropeFromMetadata(file.metadata, name, rotary, factors)];
   const base = architectureOf(name).localRopeBase?.(file.metadata);

@@ -31,5 +31,5 @@ export function checkDequantize(
 
 /** A file of little-endian f32. */
 export function toF32(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer);
+  return new Float32Array(Uint8Array.from(bytes).buffer);
 }
