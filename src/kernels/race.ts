@@ -277,9 +277,13 @@ export function race(
   }
 }
 
+/** Decode and prefill count alike: the geometric mean of their rates, in GMAC/s. */
+export function score({ gmacs }: VariantResult): number {
+  return Math.sqrt((gmacs?.gemv ?? 0) * (gmacs?.gemm ?? 0));
+}
+
 /** The fastest of those that are right: decode and prefill count the same. */
 export function winner(results: readonly VariantResult[]): Variant | undefined {
-  const score = ({ gmacs }: VariantResult) => Math.sqrt((gmacs?.gemv ?? 0) * (gmacs?.gemm ?? 0));
   const right = results.filter((result) => result.ok && result.gmacs);
   return right.sort((a, b) => score(b) - score(a))[0]?.variant;
 }

@@ -10,7 +10,7 @@ import { defaultThreads } from './cpu.ts';
 import { fileSource } from './file-source.ts';
 import { nodeHost } from './host.ts';
 import { formatBytes, memoryLimit } from './memory.ts';
-import { chooseVariant, setV8Flags } from './variant.ts';
+import { chooseVariant, setRevectorize, setV8Flags } from './variant.ts';
 
 /** Bytes a process needs beside the segments: V8, Node, the vocabulary; and per worker thread (most: Node 24). */
 const PROCESS_BYTES = 80 * 2 ** 20;
@@ -53,7 +53,8 @@ function segmentLimitFromEnvironment(): number | undefined {
 
 async function resolve(options: LoadOptions): Promise<ResolvedOptions> {
   if (options.v8Flags !== false) setV8Flags();
-  const { variant } = await chooseVariant({ pinned: options.variant });
+  const { variant, revectorize } = await chooseVariant({ pinned: options.variant });
+  if (revectorize && options.v8Flags !== false) setRevectorize();
   return {
     ...options,
     variant,

@@ -21,6 +21,9 @@ const MARK = 'NIBBLE_RACE_CHILD';
 export interface RaceOptions {
   kernels: URL;
   variants: readonly Variant[];
+  /** V8 flags for the child beside those of this process; and what the race may take, in milliseconds. */
+  flags?: readonly string[];
+  budget?: number;
   /** Script to run instead of race-child.js, and its time limit: for tests. */
   child?: URL;
   timeLimit?: number;
@@ -86,9 +89,9 @@ interface ChildRun {
 }
 
 function runChild(variants: Variant[], options: RaceOptions): Promise<ChildRun> {
-  const job: RaceJob = { kernels: options.kernels.href, variants, budget: BUDGET_MS };
+  const job: RaceJob = { kernels: options.kernels.href, variants, budget: options.budget ?? BUDGET_MS };
   const limit = options.timeLimit ?? TIME_LIMIT_MS;
-  const child = start(options.child ?? CHILD, job);
+  const child = start(options.child ?? CHILD, job, options.flags ?? []);
   return new Promise((resolve, reject) => {
     const run: ChildRun = { results: [], end: '' };
     let text = '',
@@ -116,12 +119,12 @@ function runChild(variants: Variant[], options: RaceOptions): Promise<ChildRun> 
 }
 
 /** Throws NoChildError where starting Node is not possible or would start something else. */
-function start(script: URL, job: RaceJob): ChildProcess {
+function start(script: URL, job: RaceJob, flags: readonly string[]): ChildProcess {
   if (!canSpawn()) throw new NoChildError('this program is not a plain Node that could be started again');
   if (!existsSync(script)) throw new NoChildError(`${fileURLToPath(script)} is missing`);
   // Loaders, debuggers and the like of the parent do not belong there: NODE_OPTIONS is dropped.
   const env: NodeJS.ProcessEnv = { ...process.env, [MARK]: '1', NODE_OPTIONS: '' };
-  const args = [...compilerFlags(), fileURLToPath(script), JSON.stringify(job)];
+  const args = [...compilerFlags(), ...flags, fileURLToPath(script), JSON.stringify(job)];
   try {
     return spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'ignore'], windowsHide: true });
   } catch (error) {

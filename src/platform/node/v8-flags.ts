@@ -13,3 +13,17 @@ export function setV8Flags(): boolean {
   setFlagsFromString('--experimental-wasm-relaxed-simd');
   return hasRelaxedSimd();
 }
+
+/** Lets V8 join neighbouring 128-bit operations to 256 bits, where the CPU has AVX2. */
+export const REVECTORIZE = '--experimental-wasm-revectorize';
+
+/** Whether this V8 knows the flag and it does something: Node 24 and later on x64 (22 has it without effect). */
+export function knowsRevectorize(): boolean {
+  const major = Number(process.versions.node?.split('.')[0]);
+  return process.versions.v8 !== undefined && process.arch === 'x64' && major >= 24 && major <= 26;
+}
+
+/** Only after a race with the flag was run to its end and won: it is experimental. */
+export function setRevectorize(): void {
+  setFlagsFromString(REVECTORIZE);
+}

@@ -13,6 +13,8 @@ const MOST = 32;
 export interface Verdict {
   variant: Variant;
   results: VariantResult[];
+  /** V8's flag of that name makes the variant faster, and it still computes what it should. */
+  revectorize?: boolean;
   /** For people who read the file. */
   about: string;
 }
@@ -57,7 +59,8 @@ async function readEntries(file: string): Promise<Entries> {
 
 /** The file may have been edited, or written by a later nibble. */
 function isVerdict(value: unknown): value is Verdict {
-  const { variant, results } = (value ?? {}) as Partial<Verdict>;
+  const { variant, results, revectorize } = (value ?? {}) as Partial<Verdict>;
+  if (revectorize !== undefined && typeof revectorize !== 'boolean') return false;
   if (!Array.isArray(results) || !results.every(isResult)) return false;
   return results.some((result) => result.variant === variant && result.ok);
 }

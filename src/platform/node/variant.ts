@@ -6,12 +6,21 @@ import { fileURLToPath } from 'node:url';
 import type { KernelVariant } from '../../engine/types.ts';
 import { ModelError, UsageError } from '../../errors.ts';
 import { hasRelaxedSimd, requireSimd } from '../../kernels/features.ts';
-import { Contestant, VARIANTS, fault, preference, winner, type VariantResult } from '../../kernels/race.ts';
+import {
+  Contestant,
+  VARIANTS,
+  fault,
+  preference,
+  score,
+  winner,
+  type VariantResult,
+} from '../../kernels/race.ts';
 import { cpuFlags, cpuModel } from './cpu.ts';
 import { NoChildError, compilerFlags, runRace } from './run-race.ts';
+import { REVECTORIZE, knowsRevectorize } from './v8-flags.ts';
 import { readVerdict, writeVerdict, type Verdict } from './variant-cache.ts';
 
-export { setV8Flags } from './v8-flags.ts';
+export { setRevectorize, setV8Flags } from './v8-flags.ts';
 export type { VariantResult } from '../../kernels/race.ts';
 
 /** Beside the compiled JavaScript; tests run this file from its source. */
@@ -38,6 +47,8 @@ export interface VariantChoice {
   source: 'pinned' | 'env' | 'cache' | 'race' | 'fallback';
   /** What is known of the variants; not all of them when one was pinned. */
   results: VariantResult[];
+  /** Set V8's flag before compiling: it was checked, and it pays. */
+  revectorize?: boolean;
   reason?: string;
   /** After a race: milliseconds in the child, and with starting it. */
   raceMs?: number;
@@ -61,7 +72,10 @@ export async function chooseVariant(options: VariantOptions = {}): Promise<Varia
   const key = await cacheKey(kernelsDir);
   const place = JSON.stringify([key, cacheDir, options.child?.href]);
   const known = unwritten.get(place) ?? (await readVerdict(key, cacheDir));
-  if (known) return { variant: known.variant, source: 'cache', results: known.results };
+  if (known) {
+    const { variant, results, revectorize } = known;
+    return { variant, source: 'cache', results, revectorize };
+  }
   let choice = running.get(place);
   if (!choice) {
     choice = measure(key, place, kernelsDir, options).finally(() => running.delete(place));
@@ -98,7 +112,8 @@ async function pin(
   const results = known?.results ?? checked.get(place) ?? (await check(['simd', variant], kernelsDir));
   checked.set(place, results);
   const result = results.find((one) => one.variant === variant);
-  if (result?.ok) return { variant, source, results };
+  const revectorize = known?.variant === variant && known.revectorize;
+  if (result?.ok) return { variant, source, results, revectorize };
   throw new ModelError(
     `${where} asks for the kernel variant ${variant}, which does not work with Node ${process.versions.node} on this CPU: ${result?.reason}`,
     { code: 'ERR_VARIANT' },
@@ -137,13 +152,34 @@ async function measure(
       return { variant: 'simd', source: 'fallback', results, reason: 'no variant passed its check' };
     }
     const about = `${cpuModel()}, Node ${process.versions.node}, ${new Date().toISOString()}`;
-    const verdict: Verdict = { variant, results, about };
+    const revectorize = await pays(
+      results.find((result) => result.variant === variant)!,
+      kernels,
+      options,
+    );
+    const verdict: Verdict = { variant, results, revectorize, about };
     if (!(await writeVerdict(key, verdict, cacheDir))) unwritten.set(place, verdict);
-    return { variant, source: 'race', results, raceMs, totalMs };
+    return { variant, source: 'race', results, revectorize, raceMs, totalMs };
   } catch (error) {
     if (!(error instanceof NoChildError)) throw error;
     return checkHere(kernels, error.message);
   }
+}
+
+/** By how much revectorized code must be faster: it is V8's least tried compiler pass. */
+const WORTH = 1.05;
+/** The second race has one variant to time, beside the plain one that checks it. */
+const SECOND_BUDGET_MS = 45;
+
+/** Whether the winner is faster, and still right, when V8 joins its operations to 256 bits. */
+async function pays(best: VariantResult, kernels: URL, options: VariantOptions): Promise<boolean> {
+  if (!knowsRevectorize() || compilerFlags().some((flag) => flag.includes('revectorize'))) return false;
+  const { child, timeLimit } = options;
+  const variants = [...new Set<KernelVariant>(['simd', best.variant])];
+  const race = { kernels, variants, flags: [REVECTORIZE], budget: SECOND_BUDGET_MS, child, timeLimit };
+  const { results } = await runRace(race);
+  const again = results.find((result) => result.variant === best.variant);
+  return again?.ok === true && score(again) > WORTH * score(best);
 }
 
 /** Without a child process: no race, but the variant that the CPU's kind suggests, if it passes its check. */
