@@ -8,9 +8,10 @@
  * Arithmetic per row and block: y += (scale_w * scale_x) * dot.
  */
 import { f16x4, madd } from '../isa';
+import { Packed, repackRows } from './repack';
 import { X16_BYTES, X16_SCALE } from './activations';
 
-export abstract class Block16 {
+export abstract class Block16 extends Packed {
   /** Bytes of one block of 8 rows x 32 columns. */
   abstract get bytes(): usize;
   /** 8 rows x 2 columns of signed bytes: step i at w = block + 16 + 16i, i < 8, or step i + 8 (`second`). */
@@ -194,4 +195,9 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
     }
     w += f.bytes;
   }
+}
+
+// @ts-ignore: decorator
+@inline export function repackBlock16<F extends Block16>(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  return repackRows<F>(from, rowBytes, rows, to, blocks, changetype<F>(0).bytes);
 }

@@ -14,9 +14,10 @@
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
 import { dotBias, dotStep, dotSum, madd } from '../isa';
+import { Packed, repackRows } from './repack';
 import { X8_BYTES, X8_PAIRS, X8_SCALE, X8_SUM } from './activations';
 
-export abstract class Block32 {
+export abstract class Block32 extends Packed {
   /** Bytes of one block of 8 rows x 32 columns. */
   abstract get bytes(): usize;
   /** Subtracted from each stored weight. */
@@ -257,4 +258,9 @@ const UNPACK_BLOCKS = 16;
     }
     w += f.bytes;
   }
+}
+
+// @ts-ignore: decorator
+@inline export function repackBlock32<F extends Block32>(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
+  return repackRows<F>(from, rowBytes, rows, to, blocks, changetype<F>(0).bytes);
 }

@@ -6,8 +6,8 @@
  *   16   8 steps of 16 bytes: 8 rows x 2 columns (block16.ts), low nibble step i, high nibble step i + 8
  */
 import { MASK_0F } from '../isa';
-import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16 } from './block16';
-import { storeScale } from './scales';
+import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } from './block16';
+import { storeScale } from './repack';
 
 // @ts-ignore: decorator
 @lazy const VALUES: usize = memory.data<i8>([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], 16);
@@ -17,6 +17,14 @@ import { storeScale } from './scales';
   @inline get bytes(): usize { return 144; }
   // @ts-ignore: decorator
   @inline weights(w: usize, second: bool): v128 { return i8x16.swizzle(v128.load(VALUES), second ? i8x16.shr_u(v128.load(w), 4) : v128.and(v128.load(w), v128.load(MASK_0F))); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 18; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
+    for (let i: usize = 0; i < 8; i++) store<u16>(to + 16 + (i << 4) + (r << 1), load<u16>(from + 2 + (i << 1)));
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -33,20 +41,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock16<IQ4_NL>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b++) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s));
-      for (let i: usize = 0; i < 8; i++) store<u16>(to + 16 + (i << 4) + (r << 1), load<u16>(s + 2 + (i << 1)));
-    }
-    from += 18;
-    to += 144;
-  }
-  return bad;
+  return repackBlock16<IQ4_NL>(from, rowBytes, rows, to, blocks);
 }

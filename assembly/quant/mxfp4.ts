@@ -9,7 +9,7 @@
  * A table lookup turns nibbles into values + 12, which are positive as dotStep wants them.
  */
 import { nibble, storeNibbleWords } from './planes';
-import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
+import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 
 // @ts-ignore: decorator
 @lazy const VALUES_PLUS_12: usize = memory.data<u8>([12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0], 16);
@@ -39,6 +39,16 @@ import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32'
   @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return i8x16.swizzle(v128.load(VALUES_PLUS_12), nibble(w + 8, v, i)); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 17; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    const e = load<u8>(from);
+    const bad: u32 = u32(e == 255);
+    store<u8>(to + r, e);
+    storeNibbleWords(to + 8, r, from + 1);
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -55,22 +65,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock32<MXFP4>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b++) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      const e = load<u8>(s);
-      bad |= u32(e == 255);
-      store<u8>(to + r, e);
-      storeNibbleWords(to + 8, r, s + 1);
-    }
-    from += 17;
-    to += 136;
-  }
-  return bad;
+  return repackBlock32<MXFP4>(from, rowBytes, rows, to, blocks);
 }

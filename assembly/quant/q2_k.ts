@@ -11,8 +11,8 @@
  *          16   2-bit plane, 64 bytes (planes.ts)
  */
 import { storeTwoBits, twoBits } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
-import { storeScale } from './scales';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { storeScale } from './repack';
 
 @final class Q2_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -35,6 +35,20 @@ import { storeScale } from './scales';
   @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return load<u8>(w + (half << 3) + row) >> 4; }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return twoBits(w + 16, v, i); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 84; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    let bad: u32 = storeScale(to + (r << 1), load<u16>(from, 80));
+    bad |= storeScale(to + 16 + (r << 1), load<u16>(from, 82));
+    for (let block: usize = 0; block < 8; block++) {
+      const w = to + 32 + block * 80;
+      store<u8>(w + r, load<u8>(from + (block << 1)));
+      store<u8>(w + 8 + r, load<u8>(from + (block << 1), 1));
+      storeTwoBits(w + 16, r, from + 16 + ((block >> 2) << 5), <u32>(block & 3) << 1);
+    }
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -51,26 +65,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q2_K>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b += 8) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s, 80));
-      bad |= storeScale(to + 16 + (r << 1), load<u16>(s, 82));
-      for (let block: usize = 0; block < 8; block++) {
-        const w = to + 32 + block * 80;
-        store<u8>(w + r, load<u8>(s + (block << 1)));
-        store<u8>(w + 8 + r, load<u8>(s + (block << 1), 1));
-        storeTwoBits(w + 16, r, s + 16 + ((block >> 2) << 5), <u32>(block & 3) << 1);
-      }
-    }
-    from += 84;
-    to += 672;
-  }
-  return bad;
+  return repackSuperBlock<Q2_K>(from, rowBytes, rows, to, blocks);
 }

@@ -13,8 +13,8 @@
  */
 import { scale3 } from './k-scales';
 import { storeTwoBits, thirdBit, twoBits } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
-import { storeScale } from './scales';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { storeScale } from './repack';
 
 @final class Q3_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -37,6 +37,22 @@ import { storeScale } from './scales';
   @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(twoBits(w + 48, v, i), thirdBit(w + 16, v, i)); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 110; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    const bad: u32 = storeScale(to + (r << 1), load<u16>(from, 108));
+    for (let block: usize = 0; block < 8; block++) {
+      const w = to + 16 + block * 112;
+      store<u8>(w + r, scale3(from + 96, block << 1));
+      store<u8>(w + 8 + r, scale3(from + 96, (block << 1) + 1));
+      storeTwoBits(w + 48, r, from + 32 + ((block >> 2) << 5), <u32>(block & 3) << 1);
+      let bits: u32 = 0;
+      for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(from + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
+      store<u32>(w + 16 + (r << 2), bits);
+    }
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -53,28 +69,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q3_K>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b += 8) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s, 108));
-      for (let block: usize = 0; block < 8; block++) {
-        const w = to + 16 + block * 112;
-        store<u8>(w + r, scale3(s + 96, block << 1));
-        store<u8>(w + 8 + r, scale3(s + 96, (block << 1) + 1));
-        storeTwoBits(w + 48, r, s + 32 + ((block >> 2) << 5), <u32>(block & 3) << 1);
-        let bits: u32 = 0;
-        for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(s + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
-        store<u32>(w + 16 + (r << 2), bits);
-      }
-    }
-    from += 110;
-    to += 912;
-  }
-  return bad;
+  return repackSuperBlock<Q3_K>(from, rowBytes, rows, to, blocks);
 }

@@ -5,7 +5,7 @@
  * R rows form a group of units of 18 R bytes, one per 32 columns: R f16 scales, then 16 R bytes; byte
  * (j / B) B R + r B + j mod B is byte j of row r's Q4_0 block, xor 0x88 (which makes nibbles signed).
  */
-import { storeScale } from './scales';
+import { storeScale } from './repack';
 
 // @ts-ignore: decorator
 @inline function repackInterleaved(R: usize, B: usize, from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {

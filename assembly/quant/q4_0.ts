@@ -7,8 +7,8 @@
  */
 import { f16x4 } from '../isa';
 import { nibble, storeNibbleWords } from './planes';
-import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
-import { storeScale } from './scales';
+import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
+import { storeScale } from './repack';
 
 @final class Q4_0 extends Block32 {
   // @ts-ignore: decorator
@@ -25,6 +25,14 @@ import { storeScale } from './scales';
   @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return nibble(w + 16, v, i); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 18; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
+    storeNibbleWords(to + 16, r, from + 2);
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -41,20 +49,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock32<Q4_0>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b++) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s));
-      storeNibbleWords(to + 16, r, s + 2);
-    }
-    from += 18;
-    to += 144;
-  }
-  return bad;
+  return repackBlock32<Q4_0>(from, rowBytes, rows, to, blocks);
 }

@@ -9,8 +9,8 @@
  */
 import { f16x4 } from '../isa';
 import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
-import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32 } from './block32';
-import { storeScale } from './scales';
+import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
+import { storeScale } from './repack';
 
 @final class Q5_0 extends Block32 {
   // @ts-ignore: decorator
@@ -27,6 +27,15 @@ import { storeScale } from './scales';
   @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 48, v, i), fifthBit(w + 16, v, i)); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 22; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
+    storeBits(to + 16, r, load<u32>(from, 2));
+    storeNibbleWords(to + 48, r, from + 6);
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -43,21 +52,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock32<Q5_0>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b++) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s));
-      storeBits(to + 16, r, load<u32>(s, 2));
-      storeNibbleWords(to + 48, r, s + 6);
-    }
-    from += 22;
-    to += 176;
-  }
-  return bad;
+  return repackBlock32<Q5_0>(from, rowBytes, rows, to, blocks);
 }

@@ -14,8 +14,8 @@
  */
 import { minimum6, scale6 } from './k-scales';
 import { fifthBit, nibble, storeNibbles } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
-import { storeScale } from './scales';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { storeScale } from './repack';
 
 @final class Q5_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -38,6 +38,28 @@ import { storeScale } from './scales';
   @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return load<u8>(w + 8 + row); }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 48, v, i), fifthBit(w + 16, v, i)); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 176; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    let bad: u32 = storeScale(to + (r << 1), load<u16>(from));
+    bad |= storeScale(to + 16 + (r << 1), load<u16>(from, 2));
+    for (let block: usize = 0; block < 8; block++) {
+      const w = to + 32 + block * 176;
+      store<u8>(w + r, scale6(from + 4, block));
+      store<u8>(w + 8 + r, minimum6(from + 4, block));
+      const q = from + 48 + ((block >> 1) << 5);
+      const shift = <u32>(block & 1) << 2;
+      for (let i: usize = 0; i < 4; i++) {
+        const low = load<u32>(q + (i << 2)) >> shift, high = load<u32>(q + (i << 2), 16) >> shift;
+        storeNibbles(w + 48, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
+      }
+      let bits: u32 = 0;
+      for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(from + 16 + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
+      store<u32>(w + 16 + (r << 2), bits);
+    }
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -54,34 +76,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q5_K>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b += 8) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s));
-      bad |= storeScale(to + 16 + (r << 1), load<u16>(s, 2));
-      for (let block: usize = 0; block < 8; block++) {
-        const w = to + 32 + block * 176;
-        store<u8>(w + r, scale6(s + 4, block));
-        store<u8>(w + 8 + r, minimum6(s + 4, block));
-        const q = s + 48 + ((block >> 1) << 5);
-        const shift = <u32>(block & 1) << 2;
-        for (let i: usize = 0; i < 4; i++) {
-          const low = load<u32>(q + (i << 2)) >> shift, high = load<u32>(q + (i << 2), 16) >> shift;
-          storeNibbles(w + 48, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
-        }
-        let bits: u32 = 0;
-        for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(s + 16 + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
-        store<u32>(w + 16 + (r << 2), bits);
-      }
-    }
-    from += 176;
-    to += 1440;
-  }
-  return bad;
+  return repackSuperBlock<Q5_K>(from, rowBytes, rows, to, blocks);
 }

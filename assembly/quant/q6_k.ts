@@ -12,8 +12,8 @@
  *          80   nibble plane, 128 bytes
  */
 import { nibble, storeNibbles, storeTwoBits, twoHighBits } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock } from './superblock';
-import { storeScale } from './scales';
+import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { storeScale } from './repack';
 
 @final class Q6_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -36,6 +36,27 @@ import { storeScale } from './scales';
   @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 80, v, i), twoHighBits(w + 16, v, i)); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 210; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    const bad: u32 = storeScale(to + (r << 1), load<u16>(from, 208));
+    for (let block: usize = 0; block < 8; block++) {
+      const w = to + 16 + block * 208;
+      store<u8>(w + r, load<u8>(from + 192 + (block << 1)));
+      store<u8>(w + 8 + r, load<u8>(from + 193 + (block << 1)));
+      const run = block & 3;
+      const nibbles = from + ((block >> 2) << 6) + ((run & 1) << 5);
+      const pairs = from + 128 + ((block >> 2) << 5);
+      const shift = <u32>(run >> 1) << 2;
+      for (let i: usize = 0; i < 4; i++) {
+        const low = load<u32>(nibbles + (i << 2)) >> shift, high = load<u32>(nibbles + (i << 2), 16) >> shift;
+        storeNibbles(w + 80, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
+      }
+      storeTwoBits(w + 16, r, pairs, <u32>run << 1);
+    }
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -52,33 +73,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeSuperBlock<Q6_K>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b += 8) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s, 208));
-      for (let block: usize = 0; block < 8; block++) {
-        const w = to + 16 + block * 208;
-        store<u8>(w + r, load<u8>(s + 192 + (block << 1)));
-        store<u8>(w + 8 + r, load<u8>(s + 193 + (block << 1)));
-        const run = block & 3;
-        const nibbles = s + ((block >> 2) << 6) + ((run & 1) << 5);
-        const pairs = s + 128 + ((block >> 2) << 5);
-        const shift = <u32>(run >> 1) << 2;
-        for (let i: usize = 0; i < 4; i++) {
-          const low = load<u32>(nibbles + (i << 2)) >> shift, high = load<u32>(nibbles + (i << 2), 16) >> shift;
-          storeNibbles(w + 80, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
-        }
-        storeTwoBits(w + 16, r, pairs, <u32>run << 1);
-      }
-    }
-    from += 210;
-    to += 1680;
-  }
-  return bad;
+  return repackSuperBlock<Q6_K>(from, rowBytes, rows, to, blocks);
 }

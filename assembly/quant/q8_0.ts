@@ -5,14 +5,22 @@
  *   0    8 x f16   d
  *   16   16 steps of 16 bytes: 8 rows x 2 columns (block16.ts)
  */
-import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16 } from './block16';
-import { storeScale } from './scales';
+import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } from './block16';
+import { storeScale } from './repack';
 
 @final class Q8_0 extends Block16 {
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 272; }
   // @ts-ignore: decorator
   @inline weights(w: usize, second: bool): v128 { return v128.load(second ? w + 128 : w); }
+  // @ts-ignore: decorator
+  @inline get fileBytes(): usize { return 34; }
+  // @ts-ignore: decorator
+  @inline pack(from: usize, to: usize, r: usize): u32 {
+    const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
+    for (let i: usize = 0; i < 16; i++) store<u16>(to + 16 + (i << 4) + (r << 1), load<u16>(from + 2 + (i << 1)));
+    return bad;
+  }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
@@ -29,20 +37,6 @@ export function dequantize(w: usize, row: i32, to: usize, blocks: i32, scratch: 
   dequantizeBlock16<Q8_0>(w, row, to, blocks, scratch);
 }
 
-/**
- * Rewrites `rows` (1..8) rows of ggml blocks, rowBytes apart, as one group; the caller zeroed the group.
- * Not 0: a scale is NaN or infinite.
- */
 export function repack(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  let bad: u32 = 0;
-  for (let b = 0; b < blocks; b++) {
-    for (let r: usize = 0; r < <usize>rows; r++) {
-      const s = from + r * rowBytes;
-      bad |= storeScale(to + (r << 1), load<u16>(s));
-      for (let i: usize = 0; i < 16; i++) store<u16>(to + 16 + (i << 4) + (r << 1), load<u16>(s + 2 + (i << 1)));
-    }
-    from += 34;
-    to += 272;
-  }
-  return bad;
+  return repackBlock16<Q8_0>(from, rowBytes, rows, to, blocks);
 }

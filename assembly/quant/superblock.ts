@@ -16,9 +16,10 @@
  * scale * dot is an exact integer.
  */
 import { ONES_I16, dotBias, dotStep, dotSum, dotSumScaled, f16ToF32, f16x4, madd, scaleLanes } from '../isa';
+import { Packed, repackRows } from './repack';
 import { X8_BYTES, X8_PAIRS_LOW, X8_PAIRS, X8_SCALE, X8_SUM } from './activations';
 
-export abstract class SuperBlock {
+export abstract class SuperBlock extends Packed {
   /** Bytes of one block of 8 rows x 32 columns. */
   abstract get blockBytes(): usize;
   /** Subtracted from each stored weight. */
@@ -400,4 +401,11 @@ export abstract class SuperBlock {
       w += f.blockBytes;
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline export function repackSuperBlock<F extends SuperBlock>(
+  from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32,
+): u32 {
+  return repackRows<F>(from, rowBytes, rows, to, blocks >> 3, superBlockBytes(changetype<F>(0)));
 }
