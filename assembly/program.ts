@@ -51,7 +51,8 @@ export function walk(worker: i32, epoch: i32): bool {
   let chunksInGroup = 0;
   for (let i = 0; i < ops; i++, op += RECORD_BYTES) {
     const opcode = load<u32>(op + OPCODE), flags = load<u32>(op + FLAGS);
-    const rows = load<i32>(flags & ON_OUTPUTS ? OUTPUTS : TOKENS);
+    // Atomic: who sees the counts of the next step also sees its tickets, and takes none.
+    const rows = atomic.load<i32>(flags & ON_OUTPUTS ? OUTPUTS : TOKENS);
     const start: f64 = profile ? now() : 0;
     if (opcode == OP_ACTIVATE && rows == 1) {
       // Each worker does it for itself: cheaper than meeting at a barrier.

@@ -23,7 +23,11 @@ export const STALE = -2;
   return <usize>load<u32>(TICKETS) + (<usize>op << 4);
 }
 
-/** Clears the counters of all ops for step `epoch`; called by one thread before it publishes the step. */
+/**
+ * Clears the counters of all ops for step `epoch`; called by one thread before it writes the step's inputs, let alone
+ * publishes it: from here on a worker that is still on its way through the step before takes nothing, whatever
+ * counts it reads.
+ */
 export function begin(epoch: i32, ops: i32): void {
   const value = <i64>epoch << 32;
   for (let op = 0; op < ops; op++) {
@@ -86,9 +90,10 @@ export function awaitStep(last: i32): i32 {
   }
 }
 
-/** Tells the thread that waits for the step that it is over. */
+/**
+ * Tells the thread that waits for the step that it is over. Steps end in order: a worker that comes late, when the
+ * next one has ended already, changes nothing.
+ */
 export function endStep(epoch: i32): void {
-  if (atomic.load<i32>(DONE) == epoch) return;
-  atomic.store<i32>(DONE, epoch);
-  atomic.notify(DONE, -1);
+  if (atomic.cmpxchg<i32>(DONE, epoch - 1, epoch) == epoch - 1) atomic.notify(DONE, -1);
 }

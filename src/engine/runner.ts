@@ -27,6 +27,9 @@ export interface RunningSegment {
   layout: SegmentLayout;
 }
 
+/** Step numbers are positive 32-bit integers; after the last one they begin again. */
+const LAST_EPOCH = 0x7fffffff;
+
 export class Runner {
   private readonly spec: ModelSpec;
   private readonly segments: RunningSegment[];
@@ -36,6 +39,7 @@ export class Runner {
   private readonly pages: number;
   private readonly threads: number;
   private readonly steps: StepCounts = { steps: 0, tokens: 0, outputs: 0 };
+  /** Number of the last step. */
   private epoch = 0;
   /** The step under way, if any. */
   private current: Promise<unknown> = Promise.resolve();
@@ -80,6 +84,14 @@ export class Runner {
 
   private async run(runs: readonly Run[]): Promise<Float32Array[]> {
     if (this.stopped) throw new WorkerError('the model has been disposed');
+    if (this.failure) throw this.failure;
+    if (this.epoch === LAST_EPOCH) {
+      this.epoch = 0;
+      Atomics.store(this.sync, C.DONE / 4, 0);
+    }
+    this.epoch++;
+    // In this order: from `begin` on, a worker that is late in the step before takes no chunk, whatever it reads.
+    for (const { kernels, layout } of this.segments) kernels.begin(this.epoch, layout.program.ops.length);
     const outputs = this.write(runs);
     await this.walk();
     this.steps.steps++;
@@ -133,15 +145,14 @@ export class Runner {
     Atomics.notify(this.sync, C.EPOCH / 4);
   }
 
+  /** Publishes the step and waits until its last chunk is done. */
   private async walk(): Promise<void> {
-    if (this.failure) throw this.failure;
-    const before = Atomics.load(this.sync, C.DONE / 4);
-    this.epoch = (this.epoch % 0x7fffffff) + 1;
-    for (const { kernels, layout } of this.segments) kernels.begin(this.epoch, layout.program.ops.length);
     Atomics.store(this.sync, C.EPOCH / 4, this.epoch);
     Atomics.notify(this.sync, C.EPOCH / 4);
-    while (Atomics.load(this.sync, C.DONE / 4) === before) {
-      const waiting = Atomics.waitAsync(this.sync, C.DONE / 4, before);
+    while (!this.failure) {
+      const done = Atomics.load(this.sync, C.DONE / 4);
+      if (done === this.epoch) break;
+      const waiting = Atomics.waitAsync(this.sync, C.DONE / 4, done);
       if (waiting.async) await waiting.value;
     }
     if (this.failure) throw this.failure;
@@ -184,8 +195,8 @@ export class Runner {
           row++;
         });
       });
-      words[C.TOKENS / 4] = row;
-      words[C.OUTPUTS / 4] = outputs;
+      Atomics.store(words, C.TOKENS / 4, row);
+      Atomics.store(words, C.OUTPUTS / 4, outputs);
     }
     return outputs;
   }
