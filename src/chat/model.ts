@@ -10,7 +10,7 @@ import type {
   ProfileRow,
   Sequence,
 } from '../engine/types.ts';
-import { ModelError } from '../errors.ts';
+import { ModelError, UsageError } from '../errors.ts';
 import type { Metadata } from '../gguf/metadata.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 import { addedText, encodePrompt } from './prompt.ts';
@@ -57,6 +57,7 @@ export class ChatModel implements Model {
     messages: readonly ChatMessage[],
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerationPart> {
+    if (!Array.isArray(messages)) throw new UsageError('messages must be a list of { role, content }');
     const prompt = this.render(messages);
     const past = options.sequence && this.past.get(options.sequence);
     const added = past && addedText(past.prompt, past.answer, prompt);

@@ -73,7 +73,7 @@ export function threadsOption(): Option {
   return new Option(
     `${THREADS} <n>`,
     'worker threads; default: physical cores, within the quota of a container',
-  ).argParser(integer(1, 1024));
+  ).argParser(integer(1, 256));
 }
 
 /** Options of every command that reads a vocabulary or a model. */

@@ -25,6 +25,7 @@ export async function measure(
   let tokens = 0;
   let reason: Measured['reason'] = 'interrupted';
   let timings: Timings | undefined;
+  let prompt = { tokens: 0, reused: 0 };
   try {
     for await (const part of parts) {
       last = performance.now();
@@ -32,13 +33,14 @@ export async function measure(
       tokens += part.ids.length;
       text += part.text;
       if (part.done) ({ reason, timings } = part.done);
+      prompt = part.prompt ?? prompt;
       await onPart(part);
     }
   } catch (error) {
     if (error instanceof ContextOverflowError && first !== undefined) reason = 'context';
     else if (!isAbort(error)) throw error;
   }
-  return { text, reason, timings: timings ?? clocked(started, first, last, tokens) };
+  return { text, reason, timings: timings ?? clocked({ started, first, last, tokens, prompt }) };
 }
 
 function isAbort(error: unknown): boolean {
@@ -46,17 +48,25 @@ function isAbort(error: unknown): boolean {
 }
 
 /** What our own clock says where the engine did not come to its end. */
-function clocked(started: number, first: number | undefined, last: number, tokens: number): Timings {
+function clocked(seen: {
+  started: number;
+  first: number | undefined;
+  last: number;
+  tokens: number;
+  prompt: { tokens: number; reused: number };
+}): Timings {
+  const { started, first, last, tokens, prompt } = seen;
   const timeToFirstTokenMs = (first ?? last) - started;
   const decodeMs = first === undefined ? 0 : last - first;
   return {
-    promptTokens: 0,
-    reusedTokens: 0,
+    promptTokens: prompt.tokens,
+    reusedTokens: prompt.reused,
     generatedTokens: tokens,
     prefillMs: timeToFirstTokenMs,
     timeToFirstTokenMs,
     decodeMs,
-    prefillTokensPerSecond: 0,
+    prefillTokensPerSecond:
+      timeToFirstTokenMs > 0 ? ((prompt.tokens - prompt.reused) * 1000) / timeToFirstTokenMs : 0,
     decodeTokensPerSecond: decodeMs > 0 && tokens > 1 ? ((tokens - 1) * 1000) / decodeMs : 0,
   };
 }

@@ -21,6 +21,9 @@ export async function* generate(
 ): AsyncGenerator<GenerationPart> {
   const maxTokens = options.maxTokens ?? Infinity;
   if (!(maxTokens >= 0)) throw new UsageError(`maxTokens must be 0 or more, not ${maxTokens}`);
+  if (!['error', 'shift', undefined].includes(options.onFull)) {
+    throw new UsageError(`onFull must be error or shift, not ${JSON.stringify(options.onFull)}`);
+  }
   const sampler = createSampler(options, engine.vocabulary);
   const sequence = engine.acquire(options.sequence ?? engine.createSequence());
   try {
@@ -78,6 +81,7 @@ class Generation {
     let drawn = prefill.result;
     let generated = 0;
     let reason: StopReason | undefined;
+    let head: Pick<GenerationPart, 'prompt'> = { prompt: { tokens: prompt.length, reused: prefill.reused } };
     // Tokens whose text is still held back, to go with the text that completes them.
     let ids: number[] = [],
       logprobs: TokenLogprob[] = [];
@@ -92,7 +96,8 @@ class Generation {
         const text = matcher.push(this.decoder.push(drawn.id));
         if (matcher.stopped !== undefined) reason = 'stop';
         if (text !== '' || reason !== undefined) {
-          yield part(text, ids, logprobs);
+          yield { ...part(text, ids, logprobs), ...head };
+          head = {};
           ids = [];
           logprobs = [];
         }
@@ -107,6 +112,7 @@ class Generation {
     const now = performance.now();
     yield {
       ...part(rest, ids, logprobs),
+      ...head,
       done: { reason, timings: timings(prompt.length, prefill.reused, generated, started, first, now) },
     };
   }

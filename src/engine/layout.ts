@@ -248,8 +248,8 @@ export function layoutSegment(
   const bytes = align(top, 65536);
   if (bytes > MEMORY_LIMIT) {
     throw new ModelError(
-      `layers ${program.first} to ${program.last - 1} need ${(bytes / 2 ** 30).toFixed(1)} GiB; a segment holds 4: ` +
-        'lower --ctx-size or --batch-size, or set a lower --segment-limit',
+      `a context of ${pages * PAGE} tokens needs ${(bytes / 2 ** 30).toFixed(1)} GiB in layer ${program.first}; ` +
+        'a WebAssembly memory holds 4 GiB: use a smaller --ctx-size or --kv-type q8_0, or --fallback to try these in turn',
       { code: 'ERR_SEGMENT_TOO_LARGE' },
     );
   }

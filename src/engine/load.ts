@@ -17,14 +17,14 @@ import {
   type Host,
   type Workers,
 } from './host.ts';
-import { weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
+import { KV_CODES, weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
 import { writeSegment } from './records.ts';
 import { Runner } from './runner.ts';
 import { layoutModel } from './segments.ts';
 import { modelName, readSpec } from './spec.ts';
 import { loadTasks } from './tasks.ts';
 import type { ModelSpec } from './architectures/types.ts';
-import type { KernelVariant, LoadOptions, ModelInfo } from './types.ts';
+import type { KernelVariant, KvType, LoadOptions, ModelInfo } from './types.ts';
 
 /** LoadOptions with every choice made. */
 export interface ResolvedOptions extends LoadOptions {
@@ -57,6 +57,14 @@ function count(name: string, value: number, least: number, most: number): number
   return value;
 }
 
+/** An option that is one of a few words. */
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value)) {
+    throw new UsageError(`${name} must be one of ${allowed.join(', ')}, not ${JSON.stringify(value)}`);
+  }
+  return value;
+}
+
 /**
  * Everything about the model's place in memory, without taking any.
  *
@@ -72,8 +80,8 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
     batch,
     outputs: outputRows(spec.vocabulary, batch),
     pages: Math.ceil(contextSize / PAGE),
-    kvType: options.kvType ?? 'f16',
-    exact: options.activations === 'f32',
+    kvType: oneOf('kvType', options.kvType ?? 'f16', Object.keys(KV_CODES) as KvType[]),
+    exact: oneOf('activations', options.activations ?? 'int8', ['int8', 'f32']) === 'f32',
     profile: options.profile ?? false,
   };
   const layouts = layoutModel(spec, layoutOptions, options.segmentLimit);

@@ -37,7 +37,10 @@ export interface LoadOptions {
   variant?: KernelVariant;
   /** Bytes of weights per WebAssembly memory; default: just under 4 GiB. */
   segmentLimit?: number;
-  /** Set the V8 flags that relaxed SIMD needs on Node 20; default true. */
+  /**
+   * Set the process-wide V8 flags that help: relaxed SIMD on Node 20; revectorization on Node 24 and 26, where the race
+   * has found it right and faster. Default true.
+   */
   v8Flags?: boolean;
   /** Collect per-op times: `model.profile()`. */
   profile?: boolean;
@@ -92,6 +95,8 @@ export interface GenerationPart {
   text: string;
   ids: number[];
   logprobs?: TokenLogprob[];
+  /** Present in the first part only: the prompt's tokens, and how many of them were in the cache already. */
+  prompt?: { tokens: number; reused: number };
   /** Present in the last part only. */
   done?: GenerationResult;
 }

@@ -133,7 +133,7 @@ export class ChatSession {
     const { promptTokens, generatedTokens } = measured.timings;
     if (measured.reason === 'context') {
       view.onNote('the context is full: the answer ends here (/clear starts again, --ctx-size makes room)');
-    } else if (promptTokens + generatedTokens > contextSize) {
+    } else if (measured.reason !== 'interrupted' && promptTokens + generatedTokens > contextSize) {
       view.onNote('the context was full: the model no longer saw the beginning');
     }
     return { measured, thinking };

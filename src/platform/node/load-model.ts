@@ -46,8 +46,9 @@ export async function estimatePlan(plan: Plan): Promise<MemoryEstimate> {
 function segmentLimitFromEnvironment(): number | undefined {
   const text = process.env.NIBBLE_SEGMENT_LIMIT;
   if (text === undefined || text === '') return undefined;
-  const bytes = Number(text);
-  if (!(bytes > 0)) throw new UsageError(`NIBBLE_SEGMENT_LIMIT must be a number of bytes, not "${text}"`);
+  const [, digits, unit = ''] = /^(\d+)([KMG]?)$/i.exec(text) ?? [];
+  const bytes = Number(digits) * 1024 ** ' KMG'.indexOf(unit.toUpperCase() || ' ');
+  if (!(bytes > 0)) throw new UsageError(`NIBBLE_SEGMENT_LIMIT must be bytes, as 500M or 2G, not "${text}"`);
   return bytes;
 }
 
@@ -104,18 +105,32 @@ export async function loadModelFile(
 
 /** The plan as asked for, or with `fallback` the first smaller one that fits. */
 async function planThatFits(file: GgufFile, options: ResolvedOptions): Promise<Plan> {
-  const plan = await planModel(file, options);
-  const estimate = await estimatePlan(plan);
-  if (estimate.total <= estimate.available) return plan;
-  const shortage = tooLarge(plan, estimate);
+  const wanted = await tryPlan(file, options);
+  if (!wanted.shortage) return wanted.plan;
   if (options.fallback) {
-    for (const smaller of smallerOptions(plan.options)) {
-      options.onFallback?.(`${shortage.message}; trying ${smaller.what}`);
-      const attempt = await planModel(file, smaller.options);
-      if ((await estimatePlan(attempt)).total <= estimate.available) return attempt;
+    for (const smaller of smallerOptions(wanted.plan?.options ?? options)) {
+      options.onFallback?.(`${wanted.shortage.message}; trying ${smaller.what}`);
+      const attempt = await tryPlan(file, smaller.options);
+      if (!attempt.shortage) return attempt.plan;
     }
   }
-  throw shortage;
+  throw wanted.shortage;
+}
+
+/** A plan, and why it cannot be carried out: no memory for it, or none of WebAssembly's that is large enough. */
+async function tryPlan(
+  file: GgufFile,
+  options: ResolvedOptions,
+): Promise<{ plan: Plan; shortage?: undefined } | { plan?: Plan; shortage: ModelError }> {
+  let plan: Plan;
+  try {
+    plan = await planModel(file, options);
+  } catch (error) {
+    if (error instanceof ModelError && error.code === 'ERR_SEGMENT_TOO_LARGE') return { shortage: error };
+    throw error;
+  }
+  const estimate = await estimatePlan(plan);
+  return estimate.total <= estimate.available ? { plan } : { plan, shortage: tooLarge(plan, estimate) };
 }
 
 /** A smaller context by halves, then the same with a q8_0 cache. */
