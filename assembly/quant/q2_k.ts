@@ -11,7 +11,8 @@
  *          16   2-bit plane, 64 bytes (planes.ts)
  */
 import { storeTwoBits, twoBits } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
 
 @final class Q2_K extends SuperBlock {

@@ -13,7 +13,8 @@
  */
 import { scale3 } from './k-scales';
 import { storeTwoBits, thirdBit, twoBits } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
 
 @final class Q3_K extends SuperBlock {

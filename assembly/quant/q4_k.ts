@@ -13,7 +13,8 @@
  */
 import { minimum6, scale6 } from './k-scales';
 import { nibble, storeNibbles } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
 
 @final class Q4_K extends SuperBlock {

@@ -14,7 +14,8 @@
  */
 import { minimum6, scale6 } from './k-scales';
 import { fifthBit, nibble, storeNibbles } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
 
 @final class Q5_K extends SuperBlock {

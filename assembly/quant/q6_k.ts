@@ -12,7 +12,8 @@
  *          80   nibble plane, 128 bytes
  */
 import { nibble, storeNibbles, storeTwoBits, twoHighBits } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemmSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
 
 @final class Q6_K extends SuperBlock {

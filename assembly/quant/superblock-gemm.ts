@@ -1,0 +1,218 @@
+/**
+ * GEMM for the K formats: super-blocks are unpacked once and meet all tokens. Same arithmetic, in the same order, as
+ * the GEMV in superblock.ts.
+ */
+import { dotStep, dotSumScaled, f16x4, madd, scaleLanes } from '../isa';
+import { X8_BYTES, X8_SCALE } from './activations';
+import { SuperBlock, activationSum, four, headerBytes, minimum, start, superBlockBytes } from './superblock';
+
+/** s += (scale * dot) * scale_x, the scale as unpacked: see scaleLanes. */
+// @ts-ignore: decorator
+@inline function addHalf(s: v128, acc: v128, scale: v128, xScale: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(dotSumScaled(acc, scale)), xScale, s);
+}
+
+// An unpacked super-block, in the order in which the tile reads it:
+//   8 blocks of [steps: 32 bytes each][scale lanes 2 x 16] per half (split) or once
+//   d: 2 x f32x4
+//   where there are minimums: [minimums 2 x f32x4] per block or half, then -dmin: 2 x f32x4
+
+// @ts-ignore: decorator
+@inline function stepsBytes<F extends SuperBlock>(f: F): usize {
+  return f.split ? 128 : 256;
+}
+
+// @ts-ignore: decorator
+@inline function unpackedBytes<F extends SuperBlock>(f: F): usize {
+  const sums: usize = 8 * (f.split ? 320 : 288) + 32;
+  return f.hasMinimum ? sums + 8 * (f.sixteen ? 64 : 32) + 32 : sums;
+}
+
+// @ts-ignore: decorator
+@inline function unpack<F extends SuperBlock>(f: F, h: usize, to: usize): void {
+  let w = h + headerBytes(f);
+  for (let b = 0; b < 8; b++) {
+    for (let v = 0; v < 2; v++) {
+      let p = to + (v << 4);
+      v128.store(p, f.weights(w, v, 0)); v128.store(p, f.weights(w, v, 1), 32);
+      v128.store(p, f.weights(w, v, 2), 64); v128.store(p, f.weights(w, v, 3), 96);
+      if (f.split) {
+        v128.store(p, scaleLanes(four(f.scales(w, 0), v)), 128);
+        p += 32;
+      }
+      v128.store(p, f.weights(w, v, 4), 128); v128.store(p, f.weights(w, v, 5), 160);
+      v128.store(p, f.weights(w, v, 6), 192); v128.store(p, f.weights(w, v, 7), 224);
+      v128.store(p, scaleLanes(four(f.scales(w, 1), v)), 256);
+    }
+    w += f.blockBytes;
+    to += f.split ? 320 : 288;
+  }
+  v128.store(to, f16x4(h)); v128.store(to, f16x4(h + 8), 16);
+  to += 32;
+  if (f.hasMinimum) {
+    w = h + headerBytes(f);
+    for (let b = 0; b < 8; b++) {
+      if (f.sixteen) {
+        v128.store(to, minimum(f, w, 0, 0)); v128.store(to, minimum(f, w, 1, 0), 16);
+        to += 32;
+      }
+      v128.store(to, minimum(f, w, 0, 1)); v128.store(to, minimum(f, w, 1, 1), 16);
+      to += 32;
+      w += f.blockBytes;
+    }
+    v128.store(to, f32x4.neg(f16x4(h + 16))); v128.store(to, f32x4.neg(f16x4(h + 24)), 16);
+  }
+}
+
+/** 8 rows x 4 tokens over one unpacked super-block at u. */
+// @ts-ignore: decorator
+@inline function tile4<F extends SuperBlock>(f: F, u: usize, x: usize, xStride: usize, y: usize, yStride: usize): void {
+  let x0 = x, x1 = x0 + xStride, x2 = x1 + xStride, x3 = x2 + xStride;
+  const y1 = y + yStride, y2 = y1 + yStride, y3 = y2 + yStride;
+  let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00, f20 = f00, f21 = f00, f30 = f00, f31 = f00;
+  const end = x0 + 8 * X8_BYTES;
+  do {
+    const block = u, xBlock = x0;
+    do {
+      const half = f.split ? i32(u != block) : 1;
+      const b = x0 - (f.split && half ? 16 : 0);
+      let a00: v128, a10: v128, a20: v128, a30: v128;
+      if (f.offset) {
+        a00 = start(f, b, half); a10 = start(f, b + xStride, half);
+        a20 = start(f, b + 2 * xStride, half); a30 = start(f, b + 3 * xStride, half);
+      } else {
+        a00 = i32x4.splat(0); a10 = a00; a20 = a00; a30 = a00;
+      }
+      let a01 = a00, a11 = a10, a21 = a20, a31 = a30;
+      const stepsEnd = u + stepsBytes(f);
+      do {
+        const w0 = v128.load(u), w1 = v128.load(u, 16);
+        let s = v128.load32_splat(x0);
+        a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
+        s = v128.load32_splat(x1);
+        a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
+        s = v128.load32_splat(x2);
+        a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
+        s = v128.load32_splat(x3);
+        a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
+        u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+      } while (u < stepsEnd);
+      const s0 = v128.load(u), s1 = v128.load(u, 16);
+      let s = v128.load32_splat(xBlock, X8_SCALE);
+      f00 = addHalf(f00, a00, s0, s); f01 = addHalf(f01, a01, s1, s);
+      s = v128.load32_splat(xBlock + xStride, X8_SCALE);
+      f10 = addHalf(f10, a10, s0, s); f11 = addHalf(f11, a11, s1, s);
+      s = v128.load32_splat(xBlock + 2 * xStride, X8_SCALE);
+      f20 = addHalf(f20, a20, s0, s); f21 = addHalf(f21, a21, s1, s);
+      s = v128.load32_splat(xBlock + 3 * xStride, X8_SCALE);
+      f30 = addHalf(f30, a30, s0, s); f31 = addHalf(f31, a31, s1, s);
+      u += 32;
+    } while (f.split && u < block + 320);
+    x0 += X8_BYTES - 32; x1 += X8_BYTES - 32; x2 += X8_BYTES - 32; x3 += X8_BYTES - 32;
+  } while (x0 < end);
+  addTo(y, y1, y2, y3, u, f00, f01, f10, f11, f20, f21, f30, f31);
+  if (f.hasMinimum) {
+    u += 32;
+    x0 = x;
+    f00 = f32x4.splat(0); f01 = f00; f10 = f00; f11 = f00; f20 = f00; f21 = f00; f30 = f00; f31 = f00;
+    do {
+      for (let half = f.sixteen ? 0 : 1; half < 2; half++) {
+        const m0 = v128.load(u), m1 = v128.load(u, 16);
+        let s = activationSum(f, x0, half);
+        f00 = madd(m0, s, f00); f01 = madd(m1, s, f01);
+        s = activationSum(f, x0 + xStride, half);
+        f10 = madd(m0, s, f10); f11 = madd(m1, s, f11);
+        s = activationSum(f, x0 + 2 * xStride, half);
+        f20 = madd(m0, s, f20); f21 = madd(m1, s, f21);
+        s = activationSum(f, x0 + 3 * xStride, half);
+        f30 = madd(m0, s, f30); f31 = madd(m1, s, f31);
+        u += 32;
+      }
+      x0 += X8_BYTES;
+    } while (x0 < end);
+    addTo(y, y1, y2, y3, u, f00, f01, f10, f11, f20, f21, f30, f31);
+  }
+}
+
+/** y += sums * the 8 factors at d, for four tokens. */
+// @ts-ignore: decorator
+@inline function addTo(
+  y0: usize, y1: usize, y2: usize, y3: usize, d: usize,
+  f00: v128, f01: v128, f10: v128, f11: v128, f20: v128, f21: v128, f30: v128, f31: v128,
+): void {
+  const d0 = v128.load(d), d1 = v128.load(d, 16);
+  // Both loads before both stores: V8 joins neighbouring stores to 256 bits only with nothing between them.
+  f00 = madd(f00, d0, v128.load(y0)); f01 = madd(f01, d1, v128.load(y0, 16));
+  v128.store(y0, f00); v128.store(y0, f01, 16);
+  f10 = madd(f10, d0, v128.load(y1)); f11 = madd(f11, d1, v128.load(y1, 16));
+  v128.store(y1, f10); v128.store(y1, f11, 16);
+  f20 = madd(f20, d0, v128.load(y2)); f21 = madd(f21, d1, v128.load(y2, 16));
+  v128.store(y2, f20); v128.store(y2, f21, 16);
+  f30 = madd(f30, d0, v128.load(y3)); f31 = madd(f31, d1, v128.load(y3, 16));
+  v128.store(y3, f30); v128.store(y3, f31, 16);
+}
+
+/** 8 rows x 1 token over one unpacked super-block. */
+// @ts-ignore: decorator
+@inline function tile1<F extends SuperBlock>(f: F, u: usize, x: usize, y: usize): void {
+  const end = x + 8 * X8_BYTES;
+  let p = x, f0 = f32x4.splat(0), f1 = f0;
+  do {
+    for (let half = f.split ? 0 : 1; half < 2; half++) {
+      let a0 = f.offset ? start(f, p, half) : i32x4.splat(0), a1 = a0;
+      const stepsEnd = u + stepsBytes(f);
+      let q = f.split && half ? p + 16 : p;
+      do {
+        const s = v128.load32_splat(q);
+        a0 = dotStep(a0, s, v128.load(u)); a1 = dotStep(a1, s, v128.load(u, 16));
+        u += 32; q += 4;
+      } while (u < stepsEnd);
+      const xScale = v128.load32_splat(p, X8_SCALE);
+      f0 = addHalf(f0, a0, v128.load(u), xScale); f1 = addHalf(f1, a1, v128.load(u, 16), xScale);
+      u += 32;
+    }
+    p += X8_BYTES;
+  } while (p < end);
+  let y0 = madd(f0, v128.load(u), v128.load(y)), y1 = madd(f1, v128.load(u, 16), v128.load(y, 16));
+  if (f.hasMinimum) {
+    u += 32;
+    f0 = f32x4.splat(0); f1 = f0;
+    p = x;
+    do {
+      for (let half = f.sixteen ? 0 : 1; half < 2; half++) {
+        const s = activationSum(f, p, half);
+        f0 = madd(v128.load(u), s, f0); f1 = madd(v128.load(u, 16), s, f1);
+        u += 32;
+      }
+      p += X8_BYTES;
+    } while (p < end);
+    y0 = madd(f0, v128.load(u), y0); y1 = madd(f1, v128.load(u, 16), y1);
+  }
+  v128.store(y, y0); v128.store(y, y1, 16);
+}
+
+/** Y += X W^T for one row group; see gemmBlock32. scratch: two super-blocks, 6,272 bytes. */
+// @ts-ignore: decorator
+@inline export function gemmSuperBlock<F extends SuperBlock>(
+  w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
+): void {
+  const f = changetype<F>(0);
+  for (let first = 0; first < blocks; first += 16) {
+    const two = first + 8 < blocks;
+    unpack(f, w, scratch);
+    if (two) unpack(f, w + superBlockBytes(f), scratch + unpackedBytes(f));
+    let xp = x, yp = y, t = tokens;
+    for (; t >= 4; t -= 4) {
+      tile4(f, scratch, xp, xStride, yp, yStride);
+      if (two) tile4(f, scratch + unpackedBytes(f), xp + 8 * X8_BYTES, xStride, yp, yStride);
+      xp += xStride << 2; yp += yStride << 2;
+    }
+    for (; t > 0; t--) {
+      tile1(f, scratch, xp, yp);
+      if (two) tile1(f, scratch + unpackedBytes(f), xp + 8 * X8_BYTES, yp);
+      xp += xStride; yp += yStride;
+    }
+    w += 2 * superBlockBytes(f);
+    x += 16 * X8_BYTES;
+  }
+}
