@@ -15,6 +15,14 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** What the system says of a file that cannot be written, in one line that names it. */
+export function cannotWrite(path: string, error: unknown): NibbleError {
+  const { code } = error as NodeJS.ErrnoException;
+  const reason =
+    code === 'ENOENT' ? 'there is no such folder' : code === 'EISDIR' ? 'it is a directory' : code;
+  return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${reason}`, { cause: error });
+}
+
 /** As text; a byte order mark at the beginning is dropped. */
 export async function readText(path: string): Promise<string> {
   return new TextDecoder().decode(await readBytes(path));

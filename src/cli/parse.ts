@@ -56,7 +56,7 @@ export function tokenIds(text: string): number[] {
 
 /** llama.cpp's notation: `15043+1.5` makes token 15043 likelier, `2-inf` bans token 2. */
 export function logitBias(text: string, before: Map<number, number> = new Map()): Map<number, number> {
-  const match = /^(\d+)(?:=|(?=[+-]))([+-]?(?:\d+\.?\d*|\.\d+|inf))$/i.exec(text.trim());
+  const match = /^(\d+)(?:=|(?=[+-]))([+-]?(?:\d+\.?\d*|\.\d+)|-inf)$/i.exec(text.trim());
   if (!match) throw new InvalidArgumentError('It must be ID+BIAS or ID-BIAS, such as 2-inf or 310+1.5.');
   const value = match[2]!.toLowerCase();
   return new Map(before).set(Number(match[1]), value.endsWith('inf') ? -Infinity : Number(value));

@@ -1,7 +1,8 @@
 /** The commands of a chat: a table of name, help and what it does. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { loadConversation, saveConversation } from '../../chat/index.ts';
 import { UsageError } from '../../errors.ts';
+import { cannotWrite, readText } from '../input.ts';
 import { SAMPLING, setSampling } from '../options.ts';
 import { bytesText, countText, durationText, numberText } from '../text.ts';
 import type { ChatSession } from './session.ts';
@@ -77,7 +78,10 @@ const COMMANDS: readonly SlashCommand[] = [
     help: 'write the conversation as JSON',
     async run({ session, say }, file): Promise<SlashResult> {
       const path = needed(file, '/save FILE');
-      await writeFile(path, saveConversation(session.conversation, session.model.info.name));
+      const text = saveConversation(session.conversation, session.model.info.name);
+      await writeFile(path, text).catch((error: unknown) => {
+        throw cannotWrite(path, error);
+      });
       say(`Saved ${countText(session.conversation.messages.length, 'message')} to ${path}.`);
       return 'continue';
     },
@@ -88,7 +92,7 @@ const COMMANDS: readonly SlashCommand[] = [
     help: 'go on with a saved conversation',
     async run({ session, say }, file): Promise<SlashResult> {
       const path = needed(file, '/load FILE');
-      const { conversation } = loadConversation(await readFile(path, 'utf8'), path);
+      const { conversation } = loadConversation(await readText(path), path);
       session.clear();
       session.conversation = conversation;
       say(`Loaded ${countText(conversation.messages.length, 'message')} from ${path}.`);

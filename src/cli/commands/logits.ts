@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import type { Model } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
-import { onlyOne, readBytes } from '../input.ts';
+import { cannotWrite, onlyOne, readBytes } from '../input.ts';
 import { withModel } from '../open-model.ts';
 import { addRunOptions, jsonOption, modelOption, type OutputFlags, type RunFlags } from '../options.ts';
 import { tokenIds } from '../parse.ts';
@@ -59,7 +59,12 @@ async function writeLogits(
   ids: readonly number[],
   out: string,
 ): Promise<number> {
-  const file = out === '-' ? undefined : await open(out, 'w');
+  const file =
+    out === '-'
+      ? undefined
+      : await open(out, 'w').catch((error: unknown) => {
+          throw cannotWrite(out, error);
+        });
   let positions = 0;
   try {
     for await (const { rows } of model.logitBatches(ids, { signal: context.signal })) {

@@ -18,7 +18,7 @@ export async function inspectKernels(context: CliContext, flags: InspectFlags): 
     bitsPerWeight: (8 * format.blockBytes) / format.blockColumns,
     // A group has 8 rows: what the layout takes at run time against what the file takes.
     sizeRatio: format.groupBlockBytes / (8 * format.blockBytes),
-    activations: format.form,
+    activations: format.form === 'f32' ? 'f32' : 'int8',
     layout: format.layout,
     errorBudget: format.errorBudget,
   }));
