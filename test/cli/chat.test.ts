@@ -86,7 +86,7 @@ test('turns: banner, statistics, only new tokens are computed, commands, saving 
   expect(stderr).toContain('top-k is 5.');
   expect(stderr).toContain('nibble: top-k cannot be many. It must be an integer from 0.');
   expect(stderr).toContain('nibble: there is no command /nope');
-  expect(stderr).toMatch(/nibble: ENOENT.*missing\.json/);
+  expect(stderr).toMatch(/nibble: cannot read .*missing\.json: there is no such file/);
   expect(stderr).toContain('There is no answer yet.');
   expect(stderr).toContain('Loaded 4 messages');
   expect(stderr).toContain('\nYou are nibble.\n');
