@@ -52,7 +52,7 @@ export async function resolveWith(
   try {
     return await fetchModel(spec, full, settings);
   } catch (error) {
-    const embedded = allowEmbedded && isSourceFailure(error) ? await embeddedModel() : undefined;
+    const embedded = allowEmbedded && error instanceof StoreError ? await embeddedModel() : undefined;
     if (!embedded) throw error;
     embeddedNotice((error as StoreError).message).forEach(settings.onNotice);
     return embedded;
@@ -66,16 +66,29 @@ async function fromStore(
   settings: Settings,
 ): Promise<ResolvedModel | undefined> {
   const homes = homeCandidates(settings.home, settings.env).map((candidate) => candidate.path);
+  const damaged = new Set<string>();
+  const sound = async (model: StoredModel | undefined): Promise<boolean> => {
+    if (!model || damaged.has(model.manifest.name)) return false;
+    if (await isSound(model, full, settings)) return true;
+    damaged.add(model.manifest.name);
+    return false;
+  };
   for (const home of homes) {
     const model = await findStored(home, spec);
-    if (model && (await isSound(model, full, settings))) return result(model, 'cache', spec);
+    if (await sound(model)) return result(model!, 'cache', spec);
   }
   if (!settings.offline) return undefined;
   for (const home of homes) {
     const model = await findStored(home, spec, true);
-    if (!model || !(await isSound(model, full, settings))) continue;
-    settings.onNotice(`offline: using ${model.manifest.name}, which is in the store`);
-    return result(model, 'cache', spec);
+    if (!(await sound(model))) continue;
+    settings.onNotice(`offline: using ${model!.manifest.name}, which is in the store`);
+    return result(model!, 'cache', spec);
+  }
+  if (damaged.size > 0) {
+    throw new StoreError(
+      'ERR_STORE_CORRUPT',
+      `the stored copy of ${[...damaged].join(', ')} is damaged, and nibble is offline (--offline)`,
+    );
   }
   return undefined;
 }
