@@ -3,6 +3,7 @@ import { AbortedError, ContextOverflowError, UsageError } from '../errors.ts';
 import type { StreamDecoder, Tokenizer } from '../tokenizer/types.ts';
 import type { Engine } from './engine.ts';
 import type { KvSequence } from './kv-cache.ts';
+import { nextTask } from './next-task.ts';
 import { createSampler, type Sampler } from './sampler.ts';
 import { createStopMatcher } from './stop-strings.ts';
 import type { GenerateOptions, GenerationPart, StopReason, Timings, TokenLogprob } from './types.ts';
@@ -71,6 +72,8 @@ class Generation {
     const matcher = createStopMatcher(stop);
     const history = [...prompt];
     const started = performance.now();
+    // Encoding a long prompt took its time: others run before the first step is prepared.
+    await nextTask();
     const prefill = await this.engine.prefill(
       this.sequence,
       prompt,

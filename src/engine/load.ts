@@ -19,6 +19,7 @@ import {
 } from './host.ts';
 import { KV_CODES, weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
 import { writeSegment } from './records.ts';
+import { RopeTable } from './rope.ts';
 import { Runner } from './runner.ts';
 import { layoutModel } from './segments.ts';
 import { modelName, readSpec } from './spec.ts';
@@ -136,8 +137,12 @@ export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promis
     load,
   });
   const totalBytes = tasks.reduce((sum, task) => sum + task.bytes, 0);
-  await waitForLoad(new Int32Array(load), workers, layoutOptions.threads, totalBytes, options);
-  const runner = new Runner(spec, segments, workers, layoutOptions);
+  const ropes = spec.ropes.map((rope) => new RopeTable(rope));
+  await Promise.all([
+    waitForLoad(new Int32Array(load), workers, layoutOptions.threads, totalBytes, options),
+    ...ropes.map((rope) => rope.prepare(layoutOptions.batch)),
+  ]);
+  const runner = new Runner(spec, segments, workers, { ...layoutOptions, ropes });
   const info = modelInfo(file, plan, performance.now() - started);
   return new Engine({
     spec,

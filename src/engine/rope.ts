@@ -5,6 +5,7 @@
 import { ModelError } from '../errors.ts';
 import { findNumber, findString, type Metadata } from '../gguf/metadata.ts';
 import type { Rope } from './architectures/types.ts';
+import { nextTask } from './next-task.ts';
 
 /** base^(-2i/n) for each of the n/2 pairs. */
 function inverseFrequencies(rotary: number, base: number): Float64Array {
@@ -77,6 +78,14 @@ export class RopeTable {
 
   constructor(rope: Rope) {
     this.rope = rope;
+  }
+
+  /** Computes the rows of the first positions, letting others run in between: a long prompt comes at once. */
+  async prepare(positions: number): Promise<void> {
+    for (let position = 0; position < positions; position += 64) {
+      this.page(position >> 6);
+      await nextTask();
+    }
   }
 
   /** Writes the row of `position` (rotary f32) into `to` at element `offset`. */

@@ -10,7 +10,7 @@ import type { Workers } from './host.ts';
 import type { KvSequence } from './kv-cache.ts';
 import { readProfile, type StepCounts } from './profile.ts';
 import { MOST_RUNS, type SegmentLayout } from './layout.ts';
-import { RopeTable } from './rope.ts';
+import type { RopeTable } from './rope.ts';
 import type { ProfileRow } from './types.ts';
 
 /** Tokens of one sequence in a batch; they follow what the sequence holds. */
@@ -50,14 +50,14 @@ export class Runner {
     spec: ModelSpec,
     segments: RunningSegment[],
     workers: Workers,
-    { pages, threads }: { pages: number; threads: number },
+    { pages, threads, ropes }: { pages: number; threads: number; ropes: RopeTable[] },
   ) {
     this.spec = spec;
     this.segments = segments;
     this.workers = workers;
     this.pages = pages;
     this.threads = threads;
-    this.ropes = spec.ropes.map((rope) => new RopeTable(rope));
+    this.ropes = ropes;
     this.sync = new Int32Array(segments[0]!.memory.buffer);
     workers.finished.then(
       () => this.fail(new WorkerError('the workers have stopped')),

@@ -5,6 +5,7 @@
 import { AbortedError } from '../errors.ts';
 import type { KvSequence } from './kv-cache.ts';
 import { MOST_RUNS } from './layout.ts';
+import { nextTask } from './next-task.ts';
 import type { Run, Runner } from './runner.ts';
 
 interface Request {
@@ -144,16 +145,4 @@ export class Scheduler {
     if (tokens < LEAST_PIECE || ms <= 0) return;
     this.piece = Math.max(LEAST_PIECE, Math.min(this.batch, Math.floor((tokens * PIECE_MS) / ms)));
   }
-}
-
-/** Resolves when everything that is ready to run now has run. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

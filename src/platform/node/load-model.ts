@@ -1,5 +1,6 @@
 /** Loads a model from files, on Node. */
 import { loadEngine, planModel, type Plan, type ResolvedOptions } from '../../engine/load.ts';
+import { warmUpSampler } from '../../engine/sampler.ts';
 import type { LoadOptions, Model } from '../../engine/types.ts';
 import { ModelError, UsageError } from '../../errors.ts';
 import { ChatModel } from '../../chat/model.ts';
@@ -87,10 +88,11 @@ export async function loadModelFile(
   const file = await openGguf(path, fileSource, { signal: options.signal });
   try {
     const plan = await planThatFits(file, await resolve(options));
-    // The vocabulary is built here while the workers read the weights.
+    // The vocabulary is built here, and the sampler's code compiled, while the workers read the weights.
     const [engine, tokenizer] = await Promise.allSettled([
       loadEngine(nodeHost, file, plan),
       createTokenizerAsync(file.metadata),
+      warmUpSampler(),
     ]);
     if (engine.status === 'rejected') throw engine.reason;
     if (tokenizer.status === 'rejected') {
