@@ -74,9 +74,9 @@ export function matmulChunk(op: usize, chunk: i32, rows: i32, region: usize, scr
   const count = min(per, streamGroups(op, rows) - first);
   const xStride = load<u32>(op + X_STRIDE);
   const x = rows == 1 ? region + load<u32>(op + X_PRIVATE) : <usize>load<u32>(op + X_SHARED);
-  if (load<u32>(op + FLAGS) & EXACT) exactChunk(op, first, count, rows, x, xStride, scratch);
-  else if (rows < GEMM_ROWS) gemvChunk(op, first, count, rows, x, xStride, scratch);
-  else gemmChunk(op, first, count, rows, x, xStride, scratch);
+  const exact = (load<u32>(op + FLAGS) & EXACT) != 0;
+  if (rows < GEMM_ROWS && !exact) gemvChunk(op, first, count, rows, x, xStride, scratch);
+  else groupsChunk(op, first, count, rows, x, xStride, scratch);
 }
 
 function gemvChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
@@ -111,34 +111,31 @@ function gemvChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStri
   }
 }
 
-function gemmChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
-  const kernel = load<u32>(op + GEMM), units = load<i32>(op + UNITS), bytes = <usize>load<u32>(op + GROUP_BYTES);
-  const stride = <usize>load<u32>(op + TO_STRIDE), up = <usize>load<u32>(op + UP_WEIGHTS);
+/** y += x W^T for one row group and `rows` rows, through the GEMM kernel or, with EXACT, in f32. */
+function multiplyGroup(
+  op: usize, w: usize, x: usize, xStride: usize, y: usize, yStride: usize, rows: i32, scratch: usize,
+): void {
+  const units = load<i32>(op + UNITS);
+  if (load<u32>(op + FLAGS) & EXACT) {
+    const block = <usize>load<u32>(op + GROUP_BYTES) / units;
+    exactGroup(load<u32>(op + DEQUANTIZE), w, block, x, xStride, y, yStride, rows, units, scratch);
+  } else {
+    call_indirect<void>(load<u32>(op + GEMM), w, x, xStride, y, yStride, rows, units, scratch);
+  }
+}
+
+function groupsChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
+  const bytes = <usize>load<u32>(op + GROUP_BYTES), stride = <usize>load<u32>(op + TO_STRIDE);
+  const weights = <usize>load<u32>(op + WEIGHTS), up = <usize>load<u32>(op + UP_WEIGHTS);
   const unpacked = scratch + (<usize>rows << 5);
   for (let g = first; g < first + count; g++) {
     const y = <usize>load<u32>(op + TO) + (<usize>g << 5), w = <usize>g * bytes;
     if (up) {
       memory.fill(scratch, 0, <usize>rows << 5);
-      call_indirect<void>(kernel, up + w, x, xStride, scratch, 32, rows, units, unpacked);
+      multiplyGroup(op, up + w, x, xStride, scratch, 32, rows, unpacked);
     }
     for (let row = 0; row < rows; row++) begin(op, y + <usize>row * stride, g, 1);
-    call_indirect<void>(kernel, <usize>load<u32>(op + WEIGHTS) + w, x, xStride, y, stride, rows, units, unpacked);
-    if (up) for (let row: usize = 0; row < <usize>rows; row++) gate(op, y + row * stride, scratch + (row << 5), 8);
-  }
-}
-
-function exactChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
-  const kernel = load<u32>(op + DEQUANTIZE), units = load<i32>(op + UNITS), bytes = <usize>load<u32>(op + GROUP_BYTES);
-  const stride = <usize>load<u32>(op + TO_STRIDE), up = <usize>load<u32>(op + UP_WEIGHTS);
-  const block = bytes / units, spare = scratch + (<usize>rows << 5);
-  for (let g = first; g < first + count; g++) {
-    const y = <usize>load<u32>(op + TO) + (<usize>g << 5), w = <usize>g * bytes;
-    if (up) {
-      memory.fill(scratch, 0, <usize>rows << 5);
-      exactGroup(kernel, up + w, block, x, xStride, scratch, 32, rows, units, spare);
-    }
-    for (let row = 0; row < rows; row++) begin(op, y + <usize>row * stride, g, 1);
-    exactGroup(kernel, <usize>load<u32>(op + WEIGHTS) + w, block, x, xStride, y, stride, rows, units, spare);
+    multiplyGroup(op, weights + w, x, xStride, y, stride, rows, unpacked);
     if (up) for (let row: usize = 0; row < <usize>rows; row++) gate(op, y + row * stride, scratch + (row << 5), 8);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { ModelError, WorkerError } from '../errors.ts';
 import * as C from '../kernels/control.ts';
+import { poison } from '../kernels/poison.ts';
 import type { KernelExports } from '../kernels/exports.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import type { Workers } from './host.ts';
@@ -124,12 +125,7 @@ export class Runner {
 
   private fail(error: Error): void {
     this.failure ??= error;
-    for (const { memory } of this.segments) {
-      const words = new Int32Array(memory.buffer);
-      Atomics.store(words, C.POISON / 4, 1);
-      Atomics.add(words, C.PROGRESS / 4, 1);
-      Atomics.notify(words, C.PROGRESS / 4);
-    }
+    poison(this.segments.map(({ memory }) => memory));
     this.wake();
     // The step that is waited for ends with a number of its own.
     Atomics.store(this.sync, C.DONE / 4, -1);

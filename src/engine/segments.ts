@@ -24,24 +24,17 @@ export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEM
     Array.from({ length: layers - 1 }, (_, i) => i + 1),
     options.exact,
   );
-  // Weights, and what a layer takes of the KV cache.
   const needs = apart.map((program) => {
-    const weights = new Map(
+    const layout = layoutSegment(spec, program, options);
+    const cache = layout.kv.pageBytes * options.pages;
+    const byName = new Map(
       program.ops.flatMap(weightsOf).map((weight) => [weight.tensor.name, weightBytes(weight)]),
     );
-    const bytes = [...weights.values()].reduce((a, b) => a + b, 0);
-    return {
-      weights: bytes,
-      all: bytes + layoutSegment(spec, program, options).kv.pageBytes * options.pages,
-    };
+    const weights = [...byName.values()].reduce((a, b) => a + b, 0);
+    return { weights, all: weights + cache, work: layout.bytes - layout.weightBytes - cache };
   });
   // Work buffers: those of the whole model are at least those of any part.
-  const work = Math.max(
-    ...apart.map((program) => {
-      const layout = layoutSegment(spec, program, options);
-      return layout.bytes - layout.weightBytes - layout.kv.pageBytes * options.pages;
-    }),
-  );
+  const work = Math.max(...needs.map((need) => need.work));
   const cuts: number[] = [];
   let weights = 0,
     all = work;

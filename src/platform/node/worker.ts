@@ -13,8 +13,9 @@ import {
   type WorkerSetup,
 } from '../../engine/host.ts';
 import { GgufError } from '../../errors.ts';
-import { POISON, PROGRESS, TOKENS } from '../../kernels/control.ts';
+import { TOKENS } from '../../kernels/control.ts';
 import { instantiate, REPACK_KERNEL, type KernelExports } from '../../kernels/exports.ts';
+import { poison } from '../../kernels/poison.ts';
 
 export interface WorkerTask {
   setup: WorkerSetup;
@@ -32,12 +33,7 @@ export default function work({ setup, index }: WorkerTask): void {
     walk(setup, index, kernels);
   } catch (error) {
     // The peers must not wait for this worker's chunks.
-    for (const { memory } of setup.segments) {
-      const words = new Int32Array(memory.buffer);
-      Atomics.store(words, POISON / 4, 1);
-      Atomics.add(words, PROGRESS / 4, 1);
-      Atomics.notify(words, PROGRESS / 4);
-    }
+    poison(setup.segments.map(({ memory }) => memory));
     // Errors lose their class on the way out of a thread.
     Atomics.store(new Int32Array(setup.load), LOAD_STOP, error instanceof GgufError ? LOAD_DAMAGED : 1);
     throw error;
