@@ -18,7 +18,7 @@ export interface OpenedModel {
   resolved: ResolvedModel;
 }
 
-export async function openModel(
+async function openModel(
   context: CliContext,
   flags: RunFlags,
   options: OpenModelOptions = {},

@@ -50,7 +50,7 @@ export function modelArguments(
     : { model, format };
 }
 
-export function offlineOption(): Option {
+function offlineOption(): Option {
   return new Option('--offline', 'use no network');
 }
 
@@ -62,14 +62,14 @@ export function jsonOption(): Option {
   return new Option('--json', 'one JSON document on standard output and nothing else');
 }
 
-export function ctxSizeOption(): Option {
+function ctxSizeOption(): Option {
   return new Option(
     '-c, --ctx-size <n>',
     'positions in the context; default: as trained, at most 4096',
   ).argParser(integer(1, 2 ** 24));
 }
 
-export function threadsOption(): Option {
+function threadsOption(): Option {
   return new Option(
     `${THREADS} <n>`,
     'worker threads; default: physical cores, within the quota of a container',

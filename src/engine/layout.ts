@@ -31,7 +31,7 @@ export interface LayoutOptions {
 /** Sequences in one batch at most: each has a page table in the step inputs. */
 export const MOST_RUNS = 32;
 /** Bytes of raw rows that a worker reads at a time while loading. */
-export const STAGE_BYTES = 1 << 20;
+const STAGE_BYTES = 1 << 20;
 /** wasm32: end addresses must not wrap, so the last 64 KiB stay unused. */
 export const MEMORY_LIMIT = 2 ** 32 - 65536;
 

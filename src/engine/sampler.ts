@@ -86,7 +86,7 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
 }
 
 /** Index of the largest value, the first of equals. */
-export function argmax(values: Float32Array): number {
+function argmax(values: Float32Array): number {
   let best = 0;
   let max = values[0]!;
   for (let i = 1; i < values.length; i++) {

@@ -30,7 +30,7 @@ export function jsonValue(value: GgufValue): unknown {
   return { length: value.length, first: items };
 }
 
-export function textValue(value: GgufValue): string {
+function textValue(value: GgufValue): string {
   if (typeof value === 'string') return shortened(JSON.stringify(value));
   if (typeof value !== 'object') return String(jsonValue(value));
   const items = Array.from(value.slice(0, SHOWN_ITEMS) as ArrayLike<GgufValue>, textValue);

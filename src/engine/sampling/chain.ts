@@ -18,7 +18,7 @@ export type ChainStep =
   | { type: 'temperature_ext'; t: number; delta: number; exponent: number };
 
 /** Applies one step to the candidates in place. `history`: token ids so far, oldest first. */
-export function applyStep(c: Candidates, step: ChainStep, history: readonly number[]): void {
+function applyStep(c: Candidates, step: ChainStep, history: readonly number[]): void {
   switch (step.type) {
     case 'logit_bias':
       return logitBias(c, step.bias);

@@ -5,7 +5,7 @@ import { type Candidates, entropyAbove } from './candidates.ts';
 const LOWEST = 1e-6;
 
 /** Keeps the largest logit only, the first of equals. */
-export function keepBest(c: Candidates): void {
+function keepBest(c: Candidates): void {
   const best = c.best();
   c.ids[0] = c.ids[best]!;
   c.logits[0] = c.logits[best]!;

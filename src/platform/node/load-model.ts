@@ -30,7 +30,7 @@ export interface MemoryEstimate {
   source: 'cgroup' | 'system';
 }
 
-export async function estimatePlan(plan: Plan): Promise<MemoryEstimate> {
+async function estimatePlan(plan: Plan): Promise<MemoryEstimate> {
   const { total: limit, available, source } = await memoryLimit();
   return {
     weights: plan.weightBytes,
