@@ -3,9 +3,9 @@
  * `node scripts/readme.mjs` rewrites them, `--check` fails where they are out of date. Needs a build.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { ARCHITECTURES } from '../dist/engine/architectures/index.js';
-import { groupBytes, fileRowBytes, FORMATS } from '../dist/kernels/formats.js';
-import { approximateBytes, approximateRam, MODELS } from '../dist/models/index.js';
+import { ARCHITECTURES } from '../dist/src/engine/architectures/index.js';
+import { groupBytes, fileRowBytes, FORMATS } from '../dist/src/kernels/formats.js';
+import { approximateBytes, approximateRam, MODELS } from '../dist/src/models/index.js';
 
 const README = new URL('../README.md', import.meta.url);
 

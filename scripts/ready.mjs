@@ -184,30 +184,31 @@ function kernelUnits() {
   });
 }
 
+/** What tsconfig.build.json compiles, and what it makes of a file. */
+const SOURCES = ['src', 'tools'];
+const ENDINGS = ['.js', '.js.map', '.d.ts', '.d.ts.map'];
+
 function typescriptUnit() {
-  const isSource = (path) => /^src\/.*(?<!\.d)\.ts$/.test(path);
-  const emitted = (path, ending) => path.replace(/^src\//, 'dist/').replace(/\.ts$/, ending);
+  const sources = () => SOURCES.flatMap(filesUnder).filter((path) => /(?<!\.d)\.ts$/.test(path));
+  const emitted = (path, ending) => `dist/${path.replace(/\.ts$/, ending)}`;
   return {
     name: 'TypeScript',
     stamp: 'dist/.ready/typescript.json',
     inputs: () => [
-      ...filesUnder('src'),
+      ...SOURCES.flatMap(filesUnder),
       'tsconfig.json',
       'tsconfig.build.json',
       ...filesUnder('node_modules/typescript/package.json'),
     ],
-    outputs: () =>
-      filesUnder('src')
-        .filter(isSource)
-        .map((path) => emitted(path, '.js')),
-    work: (stamp) => {
-      for (const path of Object.keys(stamp || {}).filter(isSource)) {
-        if (fs.existsSync(at(path))) continue; // else: a source that is gone must not live on in dist
-        for (const ending of ['.js', '.js.map', '.d.ts', '.d.ts.map']) {
-          fs.rmSync(at(emitted(path, ending)), { force: true });
-        }
-      }
-      return runNode(at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json');
+    outputs: () => sources().map((path) => emitted(path, '.js')),
+    work: async () => {
+      await runNode(at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json');
+      // A source that is gone must not live on in dist.
+      const current = new Set(sources().flatMap((path) => ENDINGS.map((ending) => emitted(path, ending))));
+      const gone = filesUnder('dist').filter(
+        (path) => /\.(js|d\.ts)(\.map)?$/.test(path) && !current.has(path),
+      );
+      for (const path of gone) fs.rmSync(at(path));
     },
   };
 }
@@ -215,10 +216,9 @@ function typescriptUnit() {
 async function perform(unit) {
   const started = Date.now();
   const files = describe(unit.inputs());
-  const stamp = readStamp(unit);
   fs.rmSync(at(unit.stamp), { force: true });
   try {
-    await unit.work(stamp);
+    await unit.work();
   } catch (error) {
     say(`${unit.name} failed: ${error.message}`);
     throw new Failure(`not ready: ${unit.name} failed, see above`);

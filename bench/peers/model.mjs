@@ -30,7 +30,7 @@ async function stored(model, offline, signal, say) {
   if (model !== undefined && existsSync(model)) return [model];
   /** @type {typeof import('../../src/models/index.ts')} */
   const { DEFAULT_MODEL, resolveModel } = await import(
-    new URL('../../dist/models/index.js', import.meta.url).href
+    new URL('../../dist/src/models/index.js', import.meta.url).href
   );
   // Named, also where it is the default: nothing smaller is to take its place.
   const options = { ...(offline && { offline }), signal, onNotice: say };
@@ -53,10 +53,10 @@ async function made(text, cache, say) {
 /** @param {string[]} paths */
 async function describe(paths) {
   /** @type {typeof import('../../src/gguf/index.ts')} */
-  const { closeGguf, openGguf } = await import(new URL('../../dist/gguf/index.js', import.meta.url).href);
+  const { closeGguf, openGguf } = await import(new URL('../../dist/src/gguf/index.js', import.meta.url).href);
   /** @type {typeof import('../../src/platform/node/file-source.ts')} */
   const { fileSource } = await import(
-    new URL('../../dist/platform/node/file-source.js', import.meta.url).href
+    new URL('../../dist/src/platform/node/file-source.js', import.meta.url).href
   );
   const [path = ''] = paths;
   const file = await openGguf(path, fileSource);

@@ -35,7 +35,7 @@ const nodeChild = () => [process.execPath, [CHILD]];
 /** @type {Peer} */
 export const NIBBLE = {
   name: 'nibble',
-  installed: () => existsSync(new URL('../../dist/platform/node/load-model.js', import.meta.url)),
+  installed: () => existsSync(new URL('../../dist/src/platform/node/load-model.js', import.meta.url)),
   install: () => ['npm', ['run', 'build']],
   command: nodeChild,
 };

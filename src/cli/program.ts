@@ -1,6 +1,7 @@
 /** The commands as one commander program. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { PACKAGE_ROOT } from '../platform/node/package-root.ts';
 import type { CliContext } from './context.ts';
 import { addBench } from './commands/bench.ts';
 import { addChat } from './commands/chat.ts';
@@ -48,7 +49,6 @@ export function createProgram(context: CliContext): Command {
 }
 
 function version(): string {
-  // The same relative path from src/cli and from dist/cli.
-  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const file = readFileSync(new URL('package.json', PACKAGE_ROOT), 'utf8');
   return (JSON.parse(file) as { version: string }).version;
 }

@@ -1,11 +1,11 @@
 /** The last resort: the tiny model inside the package, so that the first start always answers something. */
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT } from '../platform/node/package-root.ts';
 import { DEFAULT_MODEL } from './list.ts';
 import type { ResolvedModel } from './types.ts';
 
-// The same relative path from src/models and from dist/models.
-const FILE = new URL('../../models/tiny-chat/tiny-chat.Q8_0.gguf', import.meta.url);
+const FILE = new URL('models/tiny-chat/tiny-chat.Q8_0.gguf', PACKAGE_ROOT);
 
 /** The embedded model; undefined in an installation that left it out. */
 export async function embeddedModel(): Promise<ResolvedModel | undefined> {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 
-export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 export const MODEL = fileURLToPath(new URL('../../models/tiny-chat/tiny-chat.Q8_0.gguf', import.meta.url));
 export const SMALLER = fileURLToPath(new URL('../../models/tiny-chat/tiny-chat.Q4_0.gguf', import.meta.url));
 

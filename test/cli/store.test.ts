@@ -84,7 +84,7 @@ test('inspect cpu and kernels', async () => {
 });
 
 test('loadModel of the package: a path in, text out', async () => {
-  const entry = new URL('../../dist/index.js', import.meta.url).href;
+  const entry = new URL('../../dist/src/index.js', import.meta.url).href;
   const { loadModel } = (await import(entry)) as typeof Library;
   const model = await loadModel(MODEL, { threads: 1, contextSize: 128, variant: 'simd' });
   try {

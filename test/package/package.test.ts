@@ -51,7 +51,7 @@ test('brings no native file', async () => {
 });
 
 test('chats through its bin', async () => {
-  const bin = 'node_modules/nibble-llm/dist/cli/main.js';
+  const bin = 'node_modules/nibble-llm/dist/src/cli/main.js';
   const answer = await node([bin, 'chat', MODEL, '--prompt', 'What is two plus two?', '--temp', '0']);
   expect(answer.trim().length).toBeGreaterThan(3);
   // npm has linked the command's name to that file.

@@ -21,11 +21,11 @@ test('no SIMD: one clear error', async () => {
 
 test('the flag for relaxed SIMD reaches workers; nothing is printed', async () => {
   const dist = new URL('../../dist/', import.meta.url).href;
-  const features = `import(${JSON.stringify(`${dist}kernels/features.js`)})`;
+  const features = `import(${JSON.stringify(`${dist}src/kernels/features.js`)})`;
   const worker = `${features}.then(({ hasRelaxedSimd }) => import('node:worker_threads').then(({ parentPort }) => parentPort.postMessage(hasRelaxedSimd())))`;
   const script = `
     import { Worker } from 'node:worker_threads';
-    const { setV8Flags } = await import(${JSON.stringify(`${dist}platform/node/v8-flags.js`)});
+    const { setV8Flags } = await import(${JSON.stringify(`${dist}src/platform/node/v8-flags.js`)});
     const { hasRelaxedSimd } = await ${features};
     const before = hasRelaxedSimd();
     const result = [setV8Flags(), hasRelaxedSimd()];

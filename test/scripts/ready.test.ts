@@ -29,7 +29,7 @@ setTimeout(() => write(option('--outFile'), 'whole'), slow ? 20000 : 100);
 `;
 const TSC = `${TOOL}
 log('tsc');
-for (const file of list('src')) write(file.replace('src/', 'dist/').replace('.ts', '.js'), '');
+for (const file of list('src')) write('dist/' + file.replace('.ts', '.js'), '');
 if (failing('src')) fail('error TS1005');
 `;
 const NPM = `${TOOL}
@@ -131,7 +131,7 @@ describe('ready.mjs', () => {
 
     it('builds again an output that is gone', async () => {
       fs.rmSync(at('dist/kernels/dot2.wasm'));
-      fs.rmSync(at('dist/main.js'));
+      fs.rmSync(at('dist/src/main.js'));
       await ready();
       expect(takeLog()).toEqual(['asc dot2', 'tsc']);
     });
@@ -139,11 +139,11 @@ describe('ready.mjs', () => {
     it('removes what a removed source had left in dist', async () => {
       write('src/other.ts', '');
       await ready();
-      expect(fs.existsSync(at('dist/other.js'))).toBe(true);
+      expect(fs.existsSync(at('dist/src/other.js'))).toBe(true);
       fs.rmSync(at('src/other.ts'));
       await ready();
-      expect(fs.existsSync(at('dist/other.js'))).toBe(false);
-      expect(fs.existsSync(at('dist/main.js'))).toBe(true);
+      expect(fs.existsSync(at('dist/src/other.js'))).toBe(false);
+      expect(fs.existsSync(at('dist/src/main.js'))).toBe(true);
     });
 
     it('installs when the lock file changed or node_modules is gone', async () => {

@@ -22,7 +22,7 @@ tools/arm/setup.sh || {
 }
 
 model=models/tiny-chat/tiny-chat.Q8_0.gguf
-generate=(dist/cli/main.js generate -m "$model" -p "Why is the sky blue?" -n 8 --temp 0 --threads 2 --json)
+generate=(dist/src/cli/main.js generate -m "$model" -p "Why is the sky blue?" -n 8 --temp 0 --threads 2 --json)
 ids() { node -p 'JSON.stringify(JSON.parse(require("fs").readFileSync(0)).ids)'; }
 
 scripts=("$@")
@@ -30,7 +30,7 @@ expected=
 if [ $# = 0 ]; then
   scripts=(tools/arm/probe.mjs)
   if [ -e tools/arm/kernels.mjs ]; then scripts+=(tools/arm/kernels.mjs); fi
-  [ -e dist/cli/main.js ] || { echo "ARM checks: nothing built: npm run ready"; exit 1; }
+  [ -e dist/src/cli/main.js ] || { echo "ARM checks: nothing built: npm run ready"; exit 1; }
   expected=$(node "${generate[@]}" | ids)
   [[ $expected =~ ^\[[0-9] ]] || { echo "ARM checks: no tokens on this machine: $expected"; exit 1; }
 fi

@@ -14,15 +14,15 @@ import { toyVocabulary } from './vocabulary.mjs';
  * A module of the built project.
  *
  * @template T
- * @param {string} path below dist/
+ * @param {string} path below dist/src/
  * @returns {Promise<T>}
  */
 async function built(path) {
   try {
-    return await import(new URL(`../../dist/${path}`, import.meta.url).href);
+    return await import(new URL(`../../dist/src/${path}`, import.meta.url).href);
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error(`dist/${path} is missing: run "npm run build" first`, { cause: error });
+    throw new Error(`dist/src/${path} is missing: run "npm run build" first`, { cause: error });
   }
 }
 

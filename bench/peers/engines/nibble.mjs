@@ -14,7 +14,7 @@ export function createAdapter({ paths, threads, contextSize, batchSize }) {
   let model;
   return {
     async start() {
-      library = await import(new URL('dist/platform/node/load-model.js', root).href);
+      library = await import(new URL('dist/src/platform/node/load-model.js', root).href);
       return { version: JSON.parse(readFileSync(new URL('package.json', root), 'utf8')).version };
     },
     async load() {

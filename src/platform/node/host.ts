@@ -2,13 +2,10 @@
 import { Piscina } from 'piscina';
 import type { Host, Workers, WorkerSetup } from '../../engine/host.ts';
 import type { WorkerTask } from './worker.ts';
+import { builtModule } from './package-root.ts';
 import { loadKernelModule } from './variant.ts';
 
-/** Workers run compiled JavaScript, also when this file runs from its source. */
-const WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? '../../../dist/platform/node/worker.js' : './worker.js',
-  import.meta.url,
-);
+const WORKER = builtModule('src/platform/node/worker');
 
 function start(setup: WorkerSetup): Workers {
   const pool = new Piscina({

@@ -6,13 +6,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Variant, VariantResult } from '../../kernels/race.ts';
+import { builtModule } from './package-root.ts';
 import type { RaceEvent, RaceJob } from './race-child.ts';
 
-/** Workers and children run compiled JavaScript, also when this file runs from its source. */
-const CHILD = new URL(
-  import.meta.url.endsWith('.ts') ? '../../../dist/platform/node/race-child.js' : './race-child.js',
-  import.meta.url,
-);
+const CHILD = builtModule('src/platform/node/race-child');
 const BUDGET_MS = 90;
 const TIME_LIMIT_MS = 10_000;
 /** Set in children: a program that takes itself for Node (see `canSpawn`) must not race again. */

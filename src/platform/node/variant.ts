@@ -16,6 +16,7 @@ import {
   type VariantResult,
 } from '../../kernels/race.ts';
 import { cpuFlags, cpuModel } from './cpu.ts';
+import { PACKAGE_ROOT } from './package-root.ts';
 import { NoChildError, compilerFlags, runRace } from './run-race.ts';
 import { REVECTORIZE, knowsRevectorize } from './v8-flags.ts';
 import { readVerdict, writeVerdict, type Verdict } from './variant-cache.ts';
@@ -23,11 +24,7 @@ import { readVerdict, writeVerdict, type Verdict } from './variant-cache.ts';
 export { setRevectorize, setV8Flags } from './v8-flags.ts';
 export type { VariantResult } from '../../kernels/race.ts';
 
-/** Beside the compiled JavaScript; tests run this file from its source. */
-const KERNELS = new URL(
-  import.meta.url.endsWith('.ts') ? '../../../dist/kernels/' : '../../kernels/',
-  import.meta.url,
-);
+const KERNELS = new URL('dist/kernels/', PACKAGE_ROOT);
 
 export interface VariantOptions {
   /** Use this one; also by NIBBLE_VARIANT, which yields to the option. */

@@ -1,5 +1,5 @@
 // Loads, generates, leaves one generation open and another unstarted, disposes, and must then end by itself.
-import { loadModelFile } from '../../../dist/platform/node/load-model.js';
+import { loadModelFile } from '../../../dist/src/platform/node/load-model.js';
 
 const [path, mode] = process.argv.slice(2);
 const model = await loadModelFile(path, { threads: 3, variant: 'simd' });

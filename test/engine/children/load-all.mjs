@@ -1,5 +1,5 @@
 // Tries to load every file named on the command line, prints the errors as JSON, and must then end by itself.
-import { loadModelFile } from '../../../dist/platform/node/load-model.js';
+import { loadModelFile } from '../../../dist/src/platform/node/load-model.js';
 
 const results = [];
 for (const path of process.argv.slice(2)) {

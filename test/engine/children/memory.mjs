@@ -1,7 +1,7 @@
 // Loads with the options given as JSON, fills the context, prints the estimate and what the process really took.
-import { closeGguf, openGguf } from '../../../dist/gguf/index.js';
-import { fileSource } from '../../../dist/platform/node/file-source.js';
-import { estimateMemory, loadModelFile } from '../../../dist/platform/node/load-model.js';
+import { closeGguf, openGguf } from '../../../dist/src/gguf/index.js';
+import { fileSource } from '../../../dist/src/platform/node/file-source.js';
+import { estimateMemory, loadModelFile } from '../../../dist/src/platform/node/load-model.js';
 
 const [path, json] = process.argv.slice(2);
 const options = { variant: 'simd', ...JSON.parse(json) };

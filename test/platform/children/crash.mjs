@@ -10,5 +10,5 @@ if (job.variants.includes('dot2')) {
   process.kill(process.pid, 'SIGSEGV');
   setInterval(() => undefined, 1000); // until the signal arrives
 } else {
-  await import('../../../dist/platform/node/race-child.js');
+  await import('../../../dist/src/platform/node/race-child.js');
 }
