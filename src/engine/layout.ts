@@ -11,7 +11,8 @@ import { activationBytes, groupBytes, type ActivationForm } from '../kernels/for
 import { CONTROL, PAGE } from '../kernels/control.ts';
 import { KV_F16, KV_F32, KV_Q8_0, RECORD_BYTES } from '../kernels/record.ts';
 import type { ModelSpec } from './architectures/types.ts';
-import { formOf, type Buffer, type Op, type SegmentProgram, type Weight } from './program.ts';
+import type { Buffer, Op, SegmentProgram } from './program.ts';
+import { formOf, type Weight } from './weights.ts';
 import type { KvType } from './types.ts';
 
 export interface LayoutOptions {

@@ -5,7 +5,8 @@ import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL, type KernelExports } from 
 import { groupBytes, units, type ActivationForm } from '../kernels/formats.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import { activationSlot, KV_CODES, padded, type LayoutOptions, type SegmentLayout } from './layout.ts';
-import type { Buffer, Op, Weight } from './program.ts';
+import type { Buffer, Op } from './program.ts';
+import type { Weight } from './weights.ts';
 
 /** Byte offsets of a form's words in an ACTIVATE record. */
 const FORM_WORDS: Record<ActivationForm, [shared: number, priv: number, stride: number]> = {

@@ -2,7 +2,7 @@
 import { fileRowBytes, groupBytes, units } from '../kernels/formats.ts';
 import type { LoadTask } from './host.ts';
 import { weightsOf, type SegmentLayout } from './layout.ts';
-import type { Weight } from './program.ts';
+import type { Weight } from './weights.ts';
 
 /** Tasks of a size that a worker's stage holds: whole groups of 8 rows. */
 export function loadTasks(layouts: readonly SegmentLayout[]): LoadTask[] {
