@@ -10,7 +10,7 @@ import type { PreTokenizer } from './pre-tokenizers.ts';
 import { STEPS_PER_YIELD } from './slices.ts';
 import type { Sliced } from './slices.ts';
 import type { TextModel } from './types.ts';
-import { encodeUnescaping, encodeUtf8, hasEscapedBytes, isTail, writeUtf8 } from './utf8.ts';
+import { encodeUtf8, replaceInvalid, writeUtf8 } from './utf8.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { WordCache } from './word-cache.ts';
 
@@ -44,8 +44,7 @@ export class BpeModel implements TextModel, PairSource {
   }
 
   encode(text: string, _atStart: boolean, out: number[]): void {
-    const clean = hasEscapedBytes(text) ? replaceInvalid(encodeUnescaping(text)) : text;
-    splitWords(clean, this.#preTokenizer.steps, (word) => {
+    splitWords(replaceInvalid(text), this.#preTokenizer.steps, (word) => {
       if (this.#cache.append(word, out)) return;
       const from = out.length;
       this.#encodeWord(word, out);
@@ -133,29 +132,4 @@ export function* buildBpe(
 
 function badMerge(rank: number, merge: string, fault: string): TokenizerError {
   return new TokenizerError(`${MERGES}: entry ${rank}, ${JSON.stringify(merge)}, ${fault}`);
-}
-
-/**
- * Invalid UTF-8 as llama.cpp's BPE reads it: any lead byte with enough tail bytes counts as a character, so overlong
- * forms become the character they mean and surrogates stay surrogates (lone ones here); each other byte becomes
- * U+FFFD. Two differences: what lies above U+10FFFF, where llama.cpp throws, becomes U+FFFD, and two surrogates
- * in a row are the character that they mean as a pair.
- */
-function replaceInvalid(bytes: Uint8Array): string {
-  const parts: string[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const lead = bytes[at]!;
-    const length =
-      lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf8 ? 4 : 0;
-    let code = length === 1 ? lead : lead & (0x7f >> length);
-    let valid = length > 0;
-    for (let i = 1; i < length; i++) {
-      const tail = bytes[at + i] ?? 0;
-      if (!isTail(tail)) valid = false;
-      code = (code << 6) | (tail & 0x3f);
-    }
-    parts.push(valid && code <= 0x10ffff ? String.fromCodePoint(code) : '\uFFFD');
-    at += valid ? length : 1;
-  }
-  return parts.join('');
 }

@@ -10,6 +10,7 @@ import { buildSpm } from './spm.ts';
 import { GgufTokenizer } from './tokenizer.ts';
 import type { Tokenizer } from './types.ts';
 import { readVocabulary } from './vocabulary.ts';
+import { buildWordPiece } from './wordpiece.ts';
 
 export type {
   DecodeOptions,
@@ -25,6 +26,7 @@ export { PRE_TOKENIZER_NAMES } from './pre-tokenizers.ts';
 const KINDS: ReadonlyMap<string, (metadata: Metadata, kind: string) => Sliced<Tokenizer>> = new Map([
   ['gpt2', bpeTokenizer],
   ['llama', spmTokenizer],
+  ['bert', wordPieceTokenizer],
 ]);
 
 export const TOKENIZER_KINDS: readonly string[] = [...KINDS.keys()];
@@ -71,4 +73,11 @@ function* spmTokenizer(metadata: Metadata, kind: string): Sliced<Tokenizer> {
   const special = readSpecialTokens(metadata, vocabulary, defaults);
   const model = yield* buildSpm(metadata, vocabulary, special.unknown);
   return new GgufTokenizer(kind, vocabulary, special, model);
+}
+
+function* wordPieceTokenizer(metadata: Metadata, kind: string): Sliced<Tokenizer> {
+  const vocabulary = yield* readVocabulary(metadata);
+  const defaults = { bos: 101, unknown: 100, separator: 102, addBos: true, addEos: false };
+  const special = readSpecialTokens(metadata, vocabulary, defaults);
+  return new GgufTokenizer(kind, vocabulary, special, buildWordPiece(metadata, vocabulary, special.unknown));
 }

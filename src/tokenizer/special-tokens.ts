@@ -9,6 +9,8 @@ export interface SpecialDefaults {
   bos?: number;
   eos?: number;
   unknown?: number;
+  /** The token that ends what a vocabulary kind encodes instead of EOS; read only where it is named here. */
+  separator?: number;
   addBos: boolean;
   addEos: boolean;
 }
@@ -17,6 +19,7 @@ export interface SpecialTokens {
   bos: number | undefined;
   eos: number | undefined;
   unknown: number | undefined;
+  separator: number | undefined;
   addBos: boolean;
   addEos: boolean;
   endOfGeneration: ReadonlySet<number>;
@@ -122,6 +125,8 @@ export function readSpecialTokens(
   const bos = read('bos_token_id', defaults.bos);
   const eos = read('eos_token_id', defaults.eos);
   const unknown = read('unknown_token_id', defaults.unknown);
+  const separator =
+    defaults.separator === undefined ? undefined : read('seperator_token_id', defaults.separator); // sic
   const ends = new Set<number>();
 
   for (const { key, texts, ends: endsGeneration } of FILL_TOKENS) {
@@ -150,6 +155,7 @@ export function readSpecialTokens(
     bos,
     eos,
     unknown,
+    separator,
     addBos: readAdd(metadata, 'bos', bos, defaults.addBos),
     addEos: readAdd(metadata, 'eos', eos, defaults.addEos),
     endOfGeneration: ends,

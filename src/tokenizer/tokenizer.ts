@@ -26,6 +26,7 @@ export class GgufTokenizer implements Tokenizer {
   readonly addEos: boolean;
   readonly endOfGeneration: ReadonlySet<number>;
   readonly #vocabulary: Vocabulary;
+  readonly #separator: number | undefined;
   readonly #model: TextModel;
   // Built when first used: most programs need one of the two.
   #userDefined: SpecialSplitter | undefined;
@@ -41,6 +42,7 @@ export class GgufTokenizer implements Tokenizer {
     this.addEos = special.addEos;
     this.endOfGeneration = special.endOfGeneration;
     this.#vocabulary = vocabulary;
+    this.#separator = special.separator;
     this.#model = model;
   }
 
@@ -55,7 +57,8 @@ export class GgufTokenizer implements Tokenizer {
       else this.#model.encode(part, atStart, out);
       atStart = typeof part === 'number';
     }
-    if (addSpecial && this.addEos && this.eos !== undefined) out.push(this.eos);
+    if (addSpecial && this.#separator !== undefined) out.push(this.#separator);
+    else if (addSpecial && this.addEos && this.eos !== undefined) out.push(this.eos);
     return out;
   }
 

@@ -1,6 +1,6 @@
-/** Text to token ids and back. The work is split over vocabulary.ts, bpe.ts, spm.ts; tokenizer.ts joins them. */
+/** Text to token ids and back. The work is split over vocabulary.ts, bpe.ts, spm.ts, wordpiece.ts, unigram.ts; tokenizer.ts joins them. */
 export interface EncodeOptions {
-  /** Add BOS/EOS where the vocabulary asks for them; default true. */
+  /** Add BOS/EOS, or BERT's [CLS] and [SEP], where the vocabulary asks for them; default true. */
   addSpecial?: boolean;
   /** Special tokens written in the text become tokens; default false: they stay text. */
   parseSpecial?: boolean;
@@ -27,7 +27,7 @@ export interface StreamDecoderOptions {
 }
 
 export interface Tokenizer {
-  /** Vocabulary kind as in `tokenizer.ggml.model`: gpt2 (BPE), llama (SPM), ... */
+  /** Vocabulary kind as in `tokenizer.ggml.model`: gpt2 (BPE), llama (SPM), bert (WordPiece), t5 (Unigram). */
   readonly kind: string;
   readonly size: number;
   readonly bos: number | undefined;

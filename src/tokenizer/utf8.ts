@@ -67,7 +67,7 @@ export function validLength(bytes: Uint8Array, at: number): number {
   return lead > 0xf4 || (lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f) ? 0 : 4;
 }
 
-export function isTail(byte: number): boolean {
+function isTail(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }
 
@@ -119,4 +119,31 @@ export function writeUtf8(text: string, out: Uint8Array): number {
     out[n++] = 0x80 | (code & 0x3f);
   }
   return n;
+}
+
+/**
+ * A string with escaped bytes as llama.cpp's BPE and WordPiece read them: any lead byte with enough tail bytes counts as a character, so overlong
+ * forms become the character they mean and surrogates stay surrogates (lone ones here); each other byte becomes
+ * U+FFFD. Two differences: what lies above U+10FFFF, where llama.cpp throws, becomes U+FFFD, and two surrogates
+ * in a row are the character that they mean as a pair.
+ */
+export function replaceInvalid(text: string): string {
+  if (!hasEscapedBytes(text)) return text;
+  const bytes = encodeUnescaping(text);
+  const parts: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const lead = bytes[at]!;
+    const length =
+      lead < 0x80 ? 1 : lead < 0xc0 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf8 ? 4 : 0;
+    let code = length === 1 ? lead : lead & (0x7f >> length);
+    let valid = length > 0;
+    for (let i = 1; i < length; i++) {
+      const tail = bytes[at + i] ?? 0;
+      if (!isTail(tail)) valid = false;
+      code = (code << 6) | (tail & 0x3f);
+    }
+    parts.push(valid && code <= 0x10ffff ? String.fromCodePoint(code) : '\uFFFD');
+    at += valid ? length : 1;
+  }
+  return parts.join('');
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { TokenizerError } from '../../src/errors.ts';
 import type { GgufValue } from '../../src/gguf/types.ts';
 import { createTokenizer } from '../../src/tokenizer/index.ts';
-import { toyBpe, toySpm, TYPE } from './toy.ts';
+import { toyBpe, toySpm, toyWordPiece, TYPE } from './toy.ts';
 
 /** Each: what is wrong, the metadata, and what the message must name. */
 const CASES: [string, Map<string, GgufValue>, RegExp][] = [
@@ -65,6 +65,21 @@ const CASES: [string, Map<string, GgufValue>, RegExp][] = [
     'prefix flag of another type',
     spm('add_space_prefix', 'no'),
     /tokenizer\.ggml\.add_space_prefix is not a boolean/,
+  ],
+  [
+    'WordPiece without an unknown token',
+    without(toyWordPiece([]), 'unknown_token_id'),
+    /tokenizer\.ggml\.unknown_token_id is missing/,
+  ],
+  [
+    'SEP out of range',
+    toyWordPiece([]).set('tokenizer.ggml.seperator_token_id', 3),
+    /tokenizer\.ggml\.seperator_token_id is 3/,
+  ],
+  [
+    'case flag of another type',
+    toyWordPiece([]).set('tokenizer.ggml.normalizer.lowercase', 'yes'),
+    /tokenizer\.ggml\.normalizer\.lowercase is not a boolean/,
   ],
 ];
 

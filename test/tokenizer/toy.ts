@@ -31,6 +31,16 @@ export function toySpm(extra: readonly Entry[]): Map<string, GgufValue> {
   );
 }
 
+/** WordPiece: the tokens as BERT's vocab.txt writes them, with ## before what continues a word; CLS 0, SEP 1, UNK 2. */
+export function toyWordPiece(words: readonly string[]): Map<string, GgufValue> {
+  const specials = ['[CLS]', '[SEP]', '[UNK]'].map((text): Entry => [text, TYPE.control]);
+  const pieces = words.map((text): Entry => [text.startsWith('##') ? text.slice(2) : `\u2581${text}`]);
+  return metadataOf('bert', [...specials, ...pieces])
+    .set('tokenizer.ggml.bos_token_id', 0)
+    .set('tokenizer.ggml.seperator_token_id', 1)
+    .set('tokenizer.ggml.unknown_token_id', 2);
+}
+
 function metadataOf(model: string, entries: readonly Entry[]): Map<string, GgufValue> {
   return new Map<string, GgufValue>([
     ['tokenizer.ggml.model', model],

@@ -26,7 +26,15 @@ const EMPTY: Vectors = {
   cases: [],
 };
 
-for (const name of ['llama-bpe', 'qwen2', 'tekken-40k', 'spm-mistral-v1', 'smollm2']) {
+for (const name of [
+  'llama-bpe',
+  'qwen2',
+  'tekken-40k',
+  'spm-mistral-v1',
+  'smollm2',
+  'wordpiece-minilm',
+  'ugm-t5',
+]) {
   const folder = join(oracle ?? '', 'tokenizer');
   const vocabulary = name === 'smollm2' ? smollm2 : join(folder, `${name}.vocab.gguf.gz`);
   const available = oracle !== undefined && vocabulary !== undefined && existsSync(vocabulary);
