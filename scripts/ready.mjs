@@ -152,17 +152,30 @@ function installedByHand() {
   });
 }
 
+/** An AssemblyScript file and what it imports, directly or not. */
+function importedFrom(entry, found = new Set()) {
+  if (found.has(entry) || !fs.existsSync(at(entry))) return [];
+  found.add(entry);
+  for (const [, path] of fs.readFileSync(at(entry), 'utf8').matchAll(/from '(\.[^']*)'/g)) {
+    const target = join(dirname(entry), path).replace(/\\/g, '/');
+    importedFrom(`${target}.ts`, found);
+    importedFrom(`${target}/index.ts`, found);
+  }
+  return [...found];
+}
+
 /** One unit for each target of asconfig.json, so that they compile side by side. */
 function kernelUnits() {
   if (!fs.existsSync(at('asconfig.json'))) return [];
   const targets = readJson('asconfig.json').targets || {};
   return Object.keys(targets).map((target) => {
-    const out = targets[target].outFile;
+    // `entry` is ours: asc itself knows but one list of entries for all targets.
+    const { entry, outFile: out } = targets[target];
     return {
       name: `kernels ${target}`,
       stamp: `dist/.ready/kernels-${target}.json`,
       inputs: () => [
-        ...filesUnder('assembly'),
+        ...importedFrom(entry),
         'asconfig.json',
         ...filesUnder('node_modules/assemblyscript/package.json'), // another compiler, other kernels
       ],
@@ -173,6 +186,7 @@ function kernelUnits() {
         try {
           await runNode(
             at('node_modules/assemblyscript/bin/asc.js'),
+            entry,
             ...['--config', 'asconfig.json', '--target', target, '--outFile', temporary],
           );
           fs.renameSync(at(temporary), at(out));

@@ -74,7 +74,7 @@ beforeEach(() => {
   fs.copyFileSync(SCRIPT, at('scripts/ready.mjs'));
   write('package.json', JSON.stringify({ engines: { node: '>=20.19' } }));
   write('package-lock.json', lockFile('1.0.0'));
-  const target = (name: string) => ({ outFile: `dist/kernels/${name}.wasm` });
+  const target = (name: string) => ({ entry: 'assembly/kernel.ts', outFile: `dist/kernels/${name}.wasm` });
   write('asconfig.json', JSON.stringify({ targets: { simd: target('simd'), dot2: target('dot2') } }));
   write('tsconfig.json', '{}');
   write('tsconfig.build.json', '{}');
