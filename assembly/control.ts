@@ -29,6 +29,12 @@ export const KV_PAGE_BYTES: usize = CONTROL + 292;
 export const PROFILE: usize = CONTROL + 296; //     0, or the table of times: per worker, per op, f64 milliseconds
 export const HIDDEN: usize = CONTROL + 300; //      hidden state, f32 [tokens][width]
 
+// Mixture of experts: a pair is a token and one of its chosen experts. Written by ROUTE and SORT (ops/route.ts).
+export const CHOSEN: usize = CONTROL + 304; //      i32 [tokens][used]: expert of each pair
+export const SHARES: usize = CONTROL + 308; //      f32 [tokens][used]: its weight in the sum
+export const PLACES: usize = CONTROL + 312; //      i32 [tokens][used]: where the pair lies when sorted by expert
+export const ACTIVE: usize = CONTROL + 316; //      i32 how many experts have pairs, then of each: expert, first place, pairs
+
 // Written before each step.
 export const TOKENS: usize = CONTROL + 320; //      tokens in this batch
 export const OUTPUTS: usize = CONTROL + 324; //     rows whose logits are wanted

@@ -7,11 +7,13 @@ import {
 import { activateRow, addNormRow } from './ops/activate';
 import { attendChunk, attendChunks } from './ops/attend';
 import { embedRow, gatherRow } from './ops/embed';
+import { combineRow, dispatchRow, expertChunk, expertChunks } from './ops/experts';
 import { gateRow, matmulChunk, matmulChunks } from './ops/matmul';
 import { rotateChunk, rotateChunks } from './ops/rotate';
+import { routeRow, sortPairs } from './ops/route';
 import {
-  BARRIER, FLAGS, GROUP, ON_OUTPUTS, OPCODE, OP_ACTIVATE, OP_ADD_NORM, OP_ATTEND, OP_EMBED, OP_GATE, OP_GATHER, OP_MATMUL,
-  OP_RECEIVE, OP_ROTATE, RECORD_BYTES,
+  BARRIER, FLAGS, GROUP, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD_NORM, OP_ATTEND, OP_COMBINE, OP_DISPATCH, OP_EMBED,
+  OP_EXPERTS, OP_GATE, OP_GATHER, OP_MATMUL, OP_RECEIVE, OP_ROTATE, OP_ROUTE, OP_SORT, RECORD_BYTES, USED,
 } from './record';
 import { NONE, STALE, finish, take, wait } from './sync';
 
@@ -25,6 +27,10 @@ function chunksOf(op: usize, opcode: u32, rows: i32): i32 {
   if (opcode == OP_MATMUL) return matmulChunks(op, rows);
   if (opcode == OP_ROTATE) return rotateChunks(op, rows);
   if (opcode == OP_ATTEND) return attendChunks(op, rows);
+  if (opcode == OP_EXPERTS) return expertChunks(op, rows);
+  // A single token is sorted where it is routed, and its experts all read its own row.
+  if (opcode == OP_SORT) return rows > 1 ? 1 : 0;
+  if (opcode == OP_DISPATCH) return rows > 1 ? rows : 0;
   // The hidden state comes from the segment before, in one piece, moved by JavaScript.
   if (opcode == OP_RECEIVE) return 1;
   return rows;
@@ -39,6 +45,11 @@ function run(op: usize, opcode: u32, chunk: i32, rows: i32, region: usize, scrat
   else if (opcode == OP_EMBED) embedRow(op, chunk, scratch);
   else if (opcode == OP_GATHER) gatherRow(op, chunk);
   else if (opcode == OP_GATE) gateRow(op, chunk);
+  else if (opcode == OP_EXPERTS) expertChunk(op, chunk, rows, region, scratch);
+  else if (opcode == OP_ROUTE) routeRow(op, chunk, rows, scratch);
+  else if (opcode == OP_SORT) sortPairs(op, rows, scratch);
+  else if (opcode == OP_DISPATCH) dispatchRow(op, chunk);
+  else if (opcode == OP_COMBINE) combineRow(op, chunk);
 }
 
 /** Does this worker's part of step `epoch`. True when all of it is done; false when it is over or broken. */
@@ -52,10 +63,12 @@ export function walk(worker: i32, epoch: i32): bool {
   for (let i = 0; i < ops; i++, op += RECORD_BYTES) {
     const opcode = load<u32>(op + OPCODE), flags = load<u32>(op + FLAGS);
     // Atomic: who sees the counts of the next step also sees its tickets, and takes none.
-    const rows = atomic.load<i32>(flags & ON_OUTPUTS ? OUTPUTS : TOKENS);
+    let rows = atomic.load<i32>(flags & ON_OUTPUTS ? OUTPUTS : TOKENS);
+    // Each worker prepares a single row for itself: cheaper than meeting at a barrier.
+    const alone = opcode == OP_ACTIVATE && rows == 1 && !(flags & ON_PAIRS);
+    if (flags & ON_PAIRS) rows *= load<i32>(op + USED);
     const start: f64 = profile ? now() : 0;
-    if (opcode == OP_ACTIVATE && rows == 1) {
-      // Each worker does it for itself: cheaper than meeting at a barrier.
+    if (alone) {
       activateRow(op, 0, region, scratch);
     } else {
       const chunks = chunksOf(op, opcode, rows), group = load<i32>(op + GROUP);
@@ -69,7 +82,7 @@ export function walk(worker: i32, epoch: i32): bool {
       }
     }
     const worked: f64 = profile ? now() : 0;
-    if ((flags & BARRIER) && !(opcode == OP_ACTIVATE && rows == 1)) {
+    if ((flags & BARRIER) && !alone) {
       if (!wait(i, epoch, chunksInGroup)) return false;
       chunksInGroup = 0;
     }

@@ -20,6 +20,11 @@ export const OP_ADD_NORM = 6;
 export const OP_GATHER = 7;
 export const OP_RECEIVE = 8;
 export const OP_GATE = 9;
+export const OP_ROUTE = 10;
+export const OP_SORT = 11;
+export const OP_DISPATCH = 12;
+export const OP_EXPERTS = 13;
+export const OP_COMBINE = 14;
 
 // Flags.
 /** All chunks of the group must be done before the next op starts. */
@@ -30,6 +35,10 @@ export const ON_OUTPUTS: u32 = 2;
 export const NEOX: u32 = 4;
 /** Matmul with f32 activations through DEQUANTIZE. */
 export const EXACT: u32 = 8;
+/** The op's rows are pairs of a token and an expert: USED for each token. */
+export const ON_PAIRS: u32 = 16;
+/** A single token's activations are not dispatched: all its experts read its own row. */
+export const ONE_ROW: u32 = 32;
 
 // Source and destination of most ops: f32 rows, and the bytes from one row to the next.
 export const FROM: usize = 12;
@@ -58,6 +67,19 @@ export const START_ZERO = 0;
 export const START_ADD = 1;
 export const START_BIAS = 2;
 export const START_ADD_BIAS = 3;
+
+// EXPERTS: as MATMUL, for each expert with its pairs. ROUTE, SORT, COMBINE and ON_PAIRS: USED. DISPATCH: WIDTH is bytes.
+export const PART_BYTES: usize = 92; //    from one expert's weights to the next one's
+export const PARTS: usize = 96; //         how many experts
+export const USED: usize = 100; //         experts of a token
+
+// ROUTE: FROM holds WIDTH scores of the experts; BIAS (or 0) is added for the choice alone; SCALE multiplies the weights.
+export const SCORING: usize = 32; //       SCORE_*
+export const NORMALIZE: usize = 36; //     not 0: a token's weights are divided by their sum
+export const EXPERT_GROUPS: usize = 40; // not 0: only the experts of GROUPS_USED groups of neighbours are eligible
+export const GROUPS_USED: usize = 44;
+export const SCORE_SOFTMAX = 0;
+export const SCORE_SIGMOID = 1;
 export const ACT_SILU = 0;
 export const ACT_GELU = 1; //              the tanh form
 

@@ -16,13 +16,13 @@ import { gelu4, silu4 } from './math';
 /** Rows below this are done one by one with the GEMV kernel. */
 const GEMM_ROWS = 4;
 /** Chunks per worker: enough that a slow core can take fewer. */
-const CHUNKS_PER_THREAD = 8;
+export const CHUNKS_PER_THREAD = 8;
 /** Multiply-accumulates below which a chunk is not worth its counter: about a microsecond. */
-const CHUNK_MACS = 32768;
+export const CHUNK_MACS = 32768;
 
 /** Two streams of row groups walk the halves of one matrix, or the gate and up matrices. */
 // @ts-ignore: decorator
-@inline function streamGroups(op: usize, rows: i32): i32 {
+@inline export function streamGroups(op: usize, rows: i32): i32 {
   const groups = load<i32>(op + ROW_GROUPS);
   if (rows >= GEMM_ROWS || (load<u32>(op + FLAGS) & EXACT) || load<u32>(op + UP_WEIGHTS)) return groups;
   return (groups + 1) >> 1;
@@ -74,21 +74,34 @@ export function matmulChunk(op: usize, chunk: i32, rows: i32, region: usize, scr
   const count = min(per, streamGroups(op, rows) - first);
   const xStride = load<u32>(op + X_STRIDE);
   const x = rows == 1 ? region + load<u32>(op + X_PRIVATE) : <usize>load<u32>(op + X_SHARED);
-  const exact = (load<u32>(op + FLAGS) & EXACT) != 0;
-  if (rows < GEMM_ROWS && !exact) gemvChunk(op, first, count, rows, x, xStride, scratch);
-  else groupsChunk(op, first, count, rows, x, xStride, scratch);
+  multiplyRows(op, 0, first, count, rows, x, xStride, load<u32>(op + TO), scratch);
 }
 
-function gemvChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
+/**
+ * Row groups (streamGroups) first .. first + count - 1 for `rows` rows of activations at x, into rows at y. `part`
+ * is the offset of the matrix among those of the op's tensor.
+ */
+export function multiplyRows(
+  op: usize, part: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, y: usize, scratch: usize,
+): void {
+  const exact = (load<u32>(op + FLAGS) & EXACT) != 0;
+  if (rows < GEMM_ROWS && !exact) gemvChunk(op, part, first, count, rows, x, xStride, y, scratch);
+  else groupsChunk(op, part, first, count, rows, x, xStride, y, scratch);
+}
+
+function gemvChunk(
+  op: usize, part: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, y: usize, scratch: usize,
+): void {
   const kernel = load<u32>(op + GEMV), units = load<i32>(op + UNITS), bytes = <usize>load<u32>(op + GROUP_BYTES);
-  const stride = <usize>load<u32>(op + TO_STRIDE), up = <usize>load<u32>(op + UP_WEIGHTS);
-  const a = <usize>load<u32>(op + WEIGHTS) + <usize>first * bytes;
-  let y = <usize>load<u32>(op + TO) + (<usize>first << 5);
-  if (up) {
+  const stride = <usize>load<u32>(op + TO_STRIDE);
+  const offset = part + <usize>first * bytes, a = <usize>load<u32>(op + WEIGHTS) + offset;
+  y += <usize>first << 5;
+  if (load<u32>(op + UP_WEIGHTS)) {
+    const up = <usize>load<u32>(op + UP_WEIGHTS) + offset;
     for (let row = 0; row < rows; row++) {
       memory.fill(y, 0, <usize>count << 5);
       memory.fill(scratch, 0, <usize>count << 5);
-      call_indirect<void>(kernel, a, up + <usize>first * bytes, x, y, scratch, count, units);
+      call_indirect<void>(kernel, a, up, x, y, scratch, count, units);
       gate(op, y, scratch, count << 3);
       x += xStride;
       y += stride;
@@ -124,12 +137,14 @@ function multiplyGroup(
   }
 }
 
-function groupsChunk(op: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, scratch: usize): void {
+function groupsChunk(
+  op: usize, part: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, to: usize, scratch: usize,
+): void {
   const bytes = <usize>load<u32>(op + GROUP_BYTES), stride = <usize>load<u32>(op + TO_STRIDE);
   const weights = <usize>load<u32>(op + WEIGHTS), up = <usize>load<u32>(op + UP_WEIGHTS);
   const unpacked = scratch + (<usize>rows << 5);
   for (let g = first; g < first + count; g++) {
-    const y = <usize>load<u32>(op + TO) + (<usize>g << 5), w = <usize>g * bytes;
+    const y = to + (<usize>g << 5), w = part + <usize>g * bytes;
     if (up) {
       memory.fill(scratch, 0, <usize>rows << 5);
       multiplyGroup(op, up + w, x, xStride, scratch, 32, rows, unpacked);

@@ -10,7 +10,7 @@ import { ModelError } from '../errors.ts';
 import { activationBytes, groupBytes, type ActivationForm } from '../kernels/formats.ts';
 import { CONTROL, PAGE } from '../kernels/control.ts';
 import { KV_F16, KV_F32, KV_Q8_0, RECORD_BYTES } from '../kernels/record.ts';
-import type { ModelSpec } from './architectures/types.ts';
+import type { ExpertSpec, ModelSpec } from './architectures/types.ts';
 import type { Buffer, Op, SegmentProgram } from './program.ts';
 import { formOf, type Weight } from './weights.ts';
 import type { KvType } from './types.ts';
@@ -64,6 +64,10 @@ export interface SegmentLayout {
   /** Address and row stride in bytes of each buffer. */
   buffers: Map<Buffer, { address: number; stride: number }>;
   slots: Map<ActivationForm, ActivationSlot>;
+  /** The same for pairs of a token and one of its experts. */
+  pairSlots: Map<ActivationForm, ActivationSlot>;
+  /** Who goes through which expert: tables of assembly/ops/route.ts; all 0 without experts. */
+  routing: { chosen: number; shares: number; places: number; active: number };
   private: { address: number; bytes: number; scratch: number };
   /** Times per worker and op, 0 without profiling. */
   profile: number;
@@ -83,10 +87,15 @@ const align = (n: number, to: number) => Math.ceil(n / to) * to;
 /** Rows are padded to whole groups of 8, as the kernels write them. */
 export const padded = (rows: number) => align(rows, 8);
 
-/** Bytes of the run-time form of a weight. */
-export function weightBytes(weight: Weight): number {
+/** Bytes of the run-time form of a weight, or of one of its parts. */
+export function partBytes(weight: Weight): number {
   if (!weight.format) return padded(weight.columns) * 4;
   return groupBytes(weight.format, weight.columns) * Math.ceil(weight.rows / 8);
+}
+
+/** Bytes of the run-time form of a weight. */
+export function weightBytes(weight: Weight): number {
+  return partBytes(weight) * (weight.parts ?? 1);
 }
 
 /** The weights that an op reads. */
@@ -98,6 +107,10 @@ export function weightsOf(op: Op): Weight[] {
       return op.norm ? [op.norm] : [];
     case 'matmul':
       return [op.weight, op.up, op.bias].filter((weight) => weight !== undefined);
+    case 'expertMatmul':
+      return [op.weight, op.up].filter((weight) => weight !== undefined);
+    case 'route':
+      return op.bias ? [op.bias] : [];
     case 'rotate':
       return [op.qNorm, op.kNorm].filter((weight) => weight !== undefined);
     case 'addNorm':
@@ -117,12 +130,21 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
     ['key', most((layer) => layer.kvHeads * spec.headWidth)],
     ['value', most((layer) => layer.kvHeads * spec.valueWidth)],
     ['attention', most((layer) => layer.heads * spec.valueWidth)],
-    ['gate', most((layer) => layer.feedForward)],
-    ['up', program.ops.some((op) => op.kind === 'gate') ? most((layer) => layer.feedForward) : 0],
+    ['gate', most((layer) => layer.experts?.shared ?? layer.feedForward)],
+    ['up', writes(program, 'up') ? most((layer) => layer.experts?.shared ?? layer.feedForward) : 0],
     ['branch', program.ops.some((op) => op.kind === 'addNorm') ? spec.width : 0],
+    ['router', most((layer) => layer.experts?.count ?? 0)],
+    ['expertGate', most((layer) => layer.experts?.feedForward ?? 0)],
+    ['expertUp', writes(program, 'expertUp') ? most((layer) => layer.experts?.feedForward ?? 0) : 0],
+    ['expertOutput', most((layer) => (layer.experts ? spec.width : 0))],
     ['output', spec.width],
     ['logits', program.last === spec.layers.length ? spec.vocabulary : 0],
   ]);
+}
+
+/** There are matmuls into this buffer. */
+function writes(program: SegmentProgram, buffer: Buffer): boolean {
+  return program.ops.some((op) => (op.kind === 'matmul' || op.kind === 'expertMatmul') && op.to === buffer);
 }
 
 /** Bytes of one head's keys or values in a page: tileBytes in assembly/ops/kv-cache.ts. */
@@ -155,7 +177,9 @@ function attendScratch(spec: ModelSpec, program: SegmentProgram): number {
 function matmulScratch(program: SegmentProgram, batch: number): number {
   const groups = Math.max(
     0,
-    ...program.ops.map((op) => (op.kind === 'matmul' && op.up ? Math.ceil(op.weight.rows / 8) : 0)),
+    ...program.ops.map((op) =>
+      (op.kind === 'matmul' || op.kind === 'expertMatmul') && op.up ? Math.ceil(op.weight.rows / 8) : 0,
+    ),
   );
   return Math.max(batch, groups) * 32 + 10240;
 }
@@ -184,6 +208,19 @@ export function layoutSegment(
     ropes: spec.ropes.map((rope) => take(batch * rope.rotary * 4)),
     pageNumbers: take(MOST_RUNS * pages * 4),
   };
+  const most = (f: (experts: ExpertSpec) => number) =>
+    Math.max(0, ...program.ops.map((op) => ('experts' in op && op.experts ? f(op.experts) : 0)));
+  const experts = most(({ count }) => count);
+  const pairs = batch * most(({ used }) => used);
+  const routing =
+    pairs === 0
+      ? { chosen: 0, shares: 0, places: 0, active: 0 }
+      : {
+          chosen: take(pairs * 4),
+          shares: take(pairs * 4),
+          places: take(pairs * 4),
+          active: take(4 + experts * 12),
+        };
   const profile = options.profile ? take(threads * ops * 16) : 0;
 
   const stage = take(0, 4096);
@@ -191,21 +228,22 @@ export function layoutSegment(
   for (const [name, width] of bufferWidths(spec, program)) {
     // A row more than a power of two apart from the next: rows do not fight for the same cache lines.
     const stride = padded(width) * 4 + (width > 0 ? 64 : 0);
-    buffers.set(name, {
-      address: take(stride * (name === 'output' || name === 'logits' ? outputs : batch)),
-      stride,
-    });
+    const rows = name === 'output' || name === 'logits' ? outputs : name.startsWith('expert') ? pairs : batch;
+    buffers.set(name, { address: take(stride * rows), stride });
   }
 
   // The widest row of each form that any op wants.
   const strides = new Map<ActivationForm, number>();
+  const pairStrides = new Map<ActivationForm, number>();
+  const widen = (to: Map<ActivationForm, number>, form: ActivationForm, width: number) =>
+    to.set(form, Math.max(to.get(form) ?? 0, activationBytes(form, width)));
   let widest = 0;
   for (const op of program.ops) {
     if (op.kind === 'activate') {
       widest = Math.max(widest, op.width);
-      for (const form of op.forms)
-        strides.set(form, Math.max(strides.get(form) ?? 0, activationBytes(form, op.width)));
-    } else if (op.kind === 'addNorm') widest = Math.max(widest, spec.width);
+      for (const form of op.forms) widen(op.experts ? pairStrides : strides, form, op.width);
+    } else if (op.kind === 'dispatch') widen(pairStrides, op.form, op.width);
+    else if (op.kind === 'addNorm') widest = Math.max(widest, spec.width);
   }
   let privateTop = 0;
   const slots: SegmentLayout['slots'] = new Map();
@@ -214,8 +252,14 @@ export function layoutSegment(
     slots.set(form, { shared: take(stride * batch), private: privateTop, stride });
     privateTop += stride;
   }
+  const pairSlots: SegmentLayout['pairSlots'] = new Map();
+  for (const [form, bytes] of pairStrides) {
+    const stride = align(bytes, 64) + 64;
+    pairSlots.set(form, { shared: take(stride * pairs), private: 0, stride });
+  }
   const scratchBytes = Math.max(
     padded(widest) * 4,
+    padded(experts) * 12,
     attendScratch(spec, program),
     matmulScratch(program, batch),
   );
@@ -225,7 +269,7 @@ export function layoutSegment(
   const matrices = program.ops.flatMap(weightsOf);
   const largestRows = Math.max(
     0,
-    ...matrices.map((weight) => (weight.tensor.byteLength / weight.rows) * Math.min(8, weight.rows)),
+    ...matrices.map(({ tensor, rows, parts = 1 }) => (tensor.byteLength / parts / rows) * Math.min(8, rows)),
   );
   const stageBytes = align(Math.max(STAGE_BYTES, largestRows), 4096);
   top = Math.max(top, stage + stageBytes * threads);
@@ -247,6 +291,13 @@ export function layoutSegment(
   }
   const kv = { address: take(inPage * pages, 4096), pageBytes: inPage, layers };
   const bytes = align(top, 65536);
+  if (totalWeights > MEMORY_LIMIT && program.last === program.first + 1) {
+    throw new ModelError(
+      `the weights of layer ${program.first} alone are ${(totalWeights / 2 ** 30).toFixed(1)} GiB; ` +
+        'a WebAssembly memory holds 4 GiB: use a smaller quantization',
+      { code: 'ERR_LAYER_TOO_LARGE' },
+    );
+  }
   if (bytes > MEMORY_LIMIT) {
     throw new ModelError(
       `a context of ${pages * PAGE} tokens needs ${(bytes / 2 ** 30).toFixed(1)} GiB in layer ${program.first}; ` +
@@ -261,6 +312,8 @@ export function layoutSegment(
     inputs,
     buffers,
     slots,
+    pairSlots,
+    routing,
     private: { address: privateAddress, bytes: privateBytes, scratch: privateTop },
     profile,
     stage,

@@ -1,5 +1,5 @@
 /** Times per op, as the workers wrote them, as rows to print. */
-import { weightBytes, type SegmentLayout } from './layout.ts';
+import { partBytes, type SegmentLayout } from './layout.ts';
 import type { Op } from './program.ts';
 import type { ProfileRow } from './types.ts';
 
@@ -12,9 +12,18 @@ export interface StepCounts {
 
 /** A row's name: what the op does, and for a matmul the tensor without its layer. */
 function label(op: Op): string {
-  if (op.kind !== 'matmul') return op.kind;
+  if (op.kind !== 'matmul' && op.kind !== 'expertMatmul') return op.kind;
   const part = op.weight.tensor.name.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');
   return op.up ? `matmul ${part} + up` : `matmul ${part}`;
+}
+
+/** Rows that went through a matmul's weights, and how often these were read; of experts at most. */
+function work(op: Op, { steps, tokens, outputs }: StepCounts): { rows: number; parts: number } {
+  if (op.kind === 'expertMatmul') {
+    const rows = tokens * op.experts.used;
+    return { rows, parts: Math.min(rows, op.experts.count * steps) };
+  }
+  return { rows: op.kind === 'matmul' && op.onOutputs ? outputs : tokens, parts: steps };
 }
 
 /** Rows of one segment: the same op of all layers together, and the time at barriers as a row of its own. */
@@ -43,10 +52,11 @@ export function readProfile(
       worked += times[at]!;
       waited += times[at + 1]!;
     }
-    const weights = op.kind === 'matmul' ? [op.weight, ...(op.up ? [op.up] : [])] : [];
-    const tokens = op.kind === 'matmul' && op.onOutputs ? counts.outputs : counts.tokens;
-    const macs = weights.reduce((sum, weight) => sum + weight.rows * weight.columns * tokens, 0);
-    const bytes = weights.reduce((sum, weight) => sum + weightBytes(weight) * counts.steps, 0);
+    const { rows, parts } = work(op, counts);
+    const weights =
+      op.kind === 'matmul' || op.kind === 'expertMatmul' ? [op.weight, ...(op.up ? [op.up] : [])] : [];
+    const macs = weights.reduce((sum, weight) => sum + weight.rows * weight.columns * rows, 0);
+    const bytes = weights.reduce((sum, weight) => sum + partBytes(weight) * parts, 0);
     add(label(op), worked, macs, bytes);
     add('barrier', waited, 0, 0);
   });

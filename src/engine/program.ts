@@ -3,12 +3,27 @@
  * addresses and records.ts writes them as records.
  */
 import type { ActivationForm } from '../kernels/formats.ts';
-import type { LayerSpec, ModelSpec } from './architectures/types.ts';
+import type { ExpertSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
+import { expertOps } from './experts.ts';
 import { formOf, Weights, type Weight } from './weights.ts';
 
 /** Work buffers of f32 rows, one row per token: see bufferWidths in layout.ts. */
 export type Buffer =
-  'hidden' | 'query' | 'key' | 'value' | 'attention' | 'gate' | 'up' | 'branch' | 'output' | 'logits';
+  | 'hidden'
+  | 'query'
+  | 'key'
+  | 'value'
+  | 'attention'
+  | 'gate'
+  | 'up'
+  | 'branch'
+  | 'router'
+  | 'output'
+  | 'logits'
+  | PairBuffer;
+
+/** One row per pair of a token and one of its experts. */
+export type PairBuffer = 'expertGate' | 'expertUp' | 'expertOutput';
 
 export type Op =
   | { kind: 'receive' }
@@ -20,6 +35,8 @@ export type Op =
       norm?: Weight;
       forms: ActivationForm[];
       onOutputs?: boolean;
+      /** Rows are pairs of a token and one of its experts. */
+      experts?: ExpertSpec;
     }
   | {
       kind: 'matmul';
@@ -33,7 +50,24 @@ export type Op =
       onOutputs?: boolean;
       barrier: boolean;
     }
-  | { kind: 'gate'; to: Buffer; from: Buffer; width: number }
+  | { kind: 'gate'; to: Buffer; from: Buffer; width: number; experts?: ExpertSpec }
+  /** Chooses experts by the scores in `router`. */
+  | { kind: 'route'; experts: ExpertSpec; bias?: Weight }
+  /** Brings the pairs into the order of experts, and the tokens' activations to their places. */
+  | { kind: 'sort'; experts: ExpertSpec }
+  | { kind: 'dispatch'; experts: ExpertSpec; form: ActivationForm; width: number }
+  | {
+      kind: 'expertMatmul';
+      weight: Weight;
+      up?: Weight;
+      to: PairBuffer;
+      experts: ExpertSpec;
+      /** The activations are of pairs; else they are the tokens', dispatched. */
+      fromPairs: boolean;
+      barrier: boolean;
+    }
+  /** hidden += weighted sum of a token's rows of `expertOutput`. */
+  | { kind: 'combine'; experts: ExpertSpec }
   | { kind: 'rotate'; layer: LayerSpec; qNorm?: Weight; kNorm?: Weight }
   | { kind: 'attend'; layer: LayerSpec }
   | { kind: 'addNorm'; from: Buffer; to: Buffer; norm: Weight }
@@ -69,13 +103,14 @@ function embedOp(spec: ModelSpec, weights: Weights): Op {
   return { kind: 'embed', weight, to: 'hidden', scale: spec.embeddingScale };
 }
 
-function activate(
+/** Prepares `from` for the matmuls with the weights in `users`. */
+export function activate(
   from: Buffer,
   width: number,
   norm: Weight | undefined,
   users: Weight[],
   exact: boolean,
-): Op {
+): Op & { kind: 'activate' } {
   return {
     kind: 'activate',
     from,
@@ -123,22 +158,26 @@ function branchEnd(weight: Weight, bias: Weight | undefined, postNorm: Weight | 
 function feedForwardOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
   const name = (part: string) => `blk.${layer.index}.${part}`;
   const { width } = spec;
+  const norm = weights.vector(name('ffn_norm.weight'), width);
+  if (layer.experts) return expertOps(spec, weights, layer, layer.experts, norm, exact);
   const gate = weights.matrix(name('ffn_gate.weight'), layer.feedForward, width);
   const up = weights.matrix(name('ffn_up.weight'), layer.feedForward, width);
   const down = weights.matrix(name('ffn_down.weight'), width, layer.feedForward);
-  const gated: Op[] =
-    gate.format === up.format
-      ? [{ kind: 'matmul', weight: gate, up, to: 'gate', barrier: true }]
-      : [
-          { kind: 'matmul', weight: gate, to: 'gate', barrier: false },
-          { kind: 'matmul', weight: up, to: 'up', barrier: true },
-          { kind: 'gate', to: 'gate', from: 'up', width: layer.feedForward },
-        ];
   return [
-    activate('hidden', width, weights.vector(name('ffn_norm.weight'), width), [gate, up], exact),
-    ...gated,
+    activate('hidden', width, norm, [gate, up], exact),
+    ...gatedOps(gate, up),
     activate('gate', layer.feedForward, undefined, [down], exact),
     ...branchEnd(down, undefined, weights.optionalVector(name('post_ffw_norm.weight'), width)),
+  ];
+}
+
+/** gate = act(x gate) * (x up) */
+export function gatedOps(gate: Weight, up: Weight): Op[] {
+  if (gate.format === up.format) return [{ kind: 'matmul', weight: gate, up, to: 'gate', barrier: true }];
+  return [
+    { kind: 'matmul', weight: gate, to: 'gate', barrier: false },
+    { kind: 'matmul', weight: up, to: 'up', barrier: true },
+    { kind: 'gate', to: 'gate', from: 'up', width: gate.rows },
   ];
 }
 

@@ -2,11 +2,18 @@
 import * as C from '../kernels/control.ts';
 import * as R from '../kernels/record.ts';
 import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL, type KernelExports } from '../kernels/exports.ts';
-import { groupBytes, units, type ActivationForm } from '../kernels/formats.ts';
-import type { ModelSpec } from './architectures/types.ts';
-import { activationSlot, KV_CODES, padded, type LayoutOptions, type SegmentLayout } from './layout.ts';
+import { activationBytes, groupBytes, units, type ActivationForm } from '../kernels/formats.ts';
+import type { ExpertSpec, ModelSpec } from './architectures/types.ts';
+import {
+  activationSlot,
+  KV_CODES,
+  padded,
+  partBytes,
+  type LayoutOptions,
+  type SegmentLayout,
+} from './layout.ts';
 import type { Buffer, Op } from './program.ts';
-import type { Weight } from './weights.ts';
+import { formOf, type Weight } from './weights.ts';
 
 /** Byte offsets of a form's words in an ACTIVATE record. */
 const FORM_WORDS: Record<ActivationForm, [shared: number, priv: number, stride: number]> = {
@@ -40,6 +47,10 @@ export function writeSegment(
   u32(C.POSITIONS, layout.inputs.positions);
   u32(C.PAGE_TABLES, layout.inputs.pageTables);
   u32(C.OUTPUT_ROWS, layout.inputs.outputRows);
+  u32(C.CHOSEN, layout.routing.chosen);
+  u32(C.SHARES, layout.routing.shares);
+  u32(C.PLACES, layout.routing.places);
+  u32(C.ACTIVE, layout.routing.active);
   layout.inputs.ropes.forEach((address, i) => u32(C.ROPE_TABLES + 4 * i, address));
 
   const { ops } = layout.program;
@@ -59,7 +70,7 @@ export function writeSegment(
 }
 
 function hasBarrier(op: Op): boolean {
-  return op.kind !== 'matmul' || op.barrier;
+  return !('barrier' in op) || op.barrier;
 }
 
 class RecordWriter {
@@ -121,11 +132,34 @@ class RecordWriter {
       case 'activate':
         this.activate(op);
         if (op.onOutputs) flags |= R.ON_OUTPUTS;
+        flags |= this.pairs(op.experts);
         break;
       case 'matmul':
         this.matmul(op);
         if (op.onOutputs) flags |= R.ON_OUTPUTS;
-        if (this.options.exact && op.weight.format!.unitColumns > 1) flags |= R.EXACT;
+        flags |= this.exactFlag(op.weight);
+        break;
+      case 'expertMatmul':
+        this.expertMatmul(op);
+        flags |= this.exactFlag(op.weight) | (op.fromPairs ? 0 : R.ONE_ROW);
+        break;
+      case 'route':
+        this.route(op);
+        break;
+      case 'sort':
+        this.u32(R.OPCODE, R.OP_SORT);
+        this.u32(R.WIDTH, op.experts.count);
+        this.u32(R.USED, op.experts.used);
+        break;
+      case 'dispatch':
+        this.dispatch(op);
+        break;
+      case 'combine':
+        this.u32(R.OPCODE, R.OP_COMBINE);
+        this.buffer('expertOutput', R.FROM, R.FROM_STRIDE);
+        this.buffer('hidden', R.TO, R.TO_STRIDE);
+        this.u32(R.WIDTH, this.spec.width);
+        this.u32(R.USED, op.experts.used);
         break;
       case 'gate':
         this.u32(R.OPCODE, R.OP_GATE);
@@ -133,6 +167,7 @@ class RecordWriter {
         this.buffer(op.to, R.TO, R.TO_STRIDE);
         this.u32(R.WIDTH, padded(op.width));
         this.activation();
+        flags |= this.pairs(op.experts);
         break;
       case 'rotate':
         this.rotate(op);
@@ -156,6 +191,17 @@ class RecordWriter {
         break;
     }
     this.u32(R.FLAGS, flags);
+  }
+
+  private exactFlag(weight: Weight): number {
+    return this.options.exact && weight.format!.unitColumns > 1 ? R.EXACT : 0;
+  }
+
+  /** Rows are pairs, where there are experts. */
+  private pairs(experts: ExpertSpec | undefined): number {
+    if (!experts) return 0;
+    this.u32(R.USED, experts.used);
+    return R.ON_PAIRS;
   }
 
   private weight(weight: Weight): void {
@@ -186,12 +232,55 @@ class RecordWriter {
     this.buffer(op.from, R.FROM, R.FROM_STRIDE);
     this.norm(op.norm, op.width);
     for (const form of op.forms) {
-      const slot = this.layout.slots.get(form)!;
       const [shared, priv, stride] = FORM_WORDS[form];
+      const slot = op.experts ? this.layout.pairSlots.get(form)! : this.layout.slots.get(form)!;
       this.u32(shared, slot.shared);
-      this.u32(priv, slot.private);
       this.u32(stride, slot.stride);
+      this.u32(priv, slot.private);
     }
+  }
+
+  private route({ experts, bias }: Op & { kind: 'route' }): void {
+    this.u32(R.OPCODE, R.OP_ROUTE);
+    this.buffer('router', R.FROM, R.FROM_STRIDE);
+    this.u32(R.WIDTH, experts.count);
+    this.u32(R.USED, experts.used);
+    this.u32(R.SCORING, experts.scoring === 'sigmoid' ? R.SCORE_SIGMOID : R.SCORE_SOFTMAX);
+    this.u32(R.NORMALIZE, Number(experts.normalized));
+    this.u32(R.EXPERT_GROUPS, experts.groups);
+    this.u32(R.GROUPS_USED, experts.groupsUsed);
+    this.u32(R.BIAS, this.address(bias));
+    this.f32(R.SCALE, experts.scale);
+  }
+
+  private dispatch(op: Op & { kind: 'dispatch' }): void {
+    this.u32(R.OPCODE, R.OP_DISPATCH);
+    const from = this.layout.slots.get(op.form)!,
+      to = this.layout.pairSlots.get(op.form)!;
+    this.u32(R.FROM, from.shared);
+    this.u32(R.FROM_STRIDE, from.stride);
+    this.u32(R.TO, to.shared);
+    this.u32(R.TO_STRIDE, to.stride);
+    this.u32(R.WIDTH, activationBytes(op.form, op.width));
+    this.u32(R.USED, op.experts.used);
+  }
+
+  private expertMatmul(op: Op & { kind: 'expertMatmul' }): void {
+    this.u32(R.OPCODE, R.OP_EXPERTS);
+    this.buffer(op.to, R.TO, R.TO_STRIDE);
+    this.u32(R.WIDTH, op.weight.columns);
+    this.weight(op.weight);
+    const form = formOf(op.weight, this.options.exact);
+    const slot = this.layout.pairSlots.get(form)!;
+    this.u32(R.X_SHARED, slot.shared);
+    this.u32(R.X_STRIDE, slot.stride);
+    if (!op.fromPairs) this.u32(R.X_PRIVATE, this.layout.slots.get(form)!.private);
+    this.u32(R.START, R.START_ZERO);
+    this.u32(R.UP_WEIGHTS, this.address(op.up));
+    this.activation();
+    this.u32(R.PART_BYTES, partBytes(op.weight));
+    this.u32(R.PARTS, op.experts.count);
+    this.u32(R.USED, op.experts.used);
   }
 
   private matmul(op: Op & { kind: 'matmul' }): void {

@@ -14,6 +14,7 @@ import { readTensor } from '../gguf/tensors.ts';
 import type { GgufFile, GgufTensor } from '../gguf/types.ts';
 import { architectureOf } from './architectures/index.ts';
 import type { LayerSpec, ModelSpec, Rope } from './architectures/types.ts';
+import { readExperts } from './experts.ts';
 import { plainRope, ropeFromMetadata } from './rope.ts';
 
 /** More layers than any model has; the rest of the sizes is checked against the tensors. */
@@ -37,15 +38,10 @@ export async function readSpec(file: GgufFile): Promise<ModelSpec> {
   const count = positive(metadata, key('block_count'));
   if (count > MOST_LAYERS)
     throw new ModelError(`${key('block_count')} is ${count}: more than ${MOST_LAYERS} layers`);
-  const experts = findCount(metadata, key('expert_count')) ?? 0;
-  if (experts > 0) {
-    throw new ModelError(`a mixture of experts (${key('expert_count')} is ${experts}) is not supported yet`, {
-      code: 'ERR_UNKNOWN_ARCHITECTURE',
-    });
-  }
   const heads = getPerLayer(metadata, key('attention.head_count'), count);
   const kvHeads = findPerLayer(metadata, key('attention.head_count_kv'), count) ?? heads;
   const feedForward = getPerLayer(metadata, key('feed_forward_length'), count);
+  const experts = readExperts(metadata, architecture, feedForward);
   const headWidth = findCount(metadata, key('attention.key_length')) ?? width / heads[0]!;
   const valueWidth = findCount(metadata, key('attention.value_length')) ?? headWidth;
   const rotary = findCount(metadata, key('rope.dimension_count')) ?? headWidth;
@@ -74,6 +70,7 @@ export async function readSpec(file: GgufFile): Promise<ModelSpec> {
       heads: layerHeads,
       kvHeads: layerKv,
       feedForward: feedForward[index]!,
+      experts: experts[index],
       window: local ? window : 0,
       rope: local ? localRope : 0,
     };

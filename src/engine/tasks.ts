@@ -1,7 +1,7 @@
 /** Which bytes of the files go where: the list that the workers load from. */
 import { fileRowBytes, groupBytes, units } from '../kernels/formats.ts';
 import type { LoadTask } from './host.ts';
-import { weightsOf, type SegmentLayout } from './layout.ts';
+import { partBytes, weightsOf, type SegmentLayout } from './layout.ts';
 import type { Weight } from './weights.ts';
 
 /** Tasks of a size that a worker's stage holds: whole groups of 8 rows. */
@@ -10,14 +10,16 @@ export function loadTasks(layouts: readonly SegmentLayout[]): LoadTask[] {
     const weights = new Map(
       layout.program.ops.flatMap(weightsOf).map((weight) => [weight.tensor.name, weight]),
     );
-    return [...weights.values()].flatMap((weight) => weightTasks(weight, segment, layout));
+    return [...weights.values()].flatMap((weight) =>
+      Array.from({ length: weight.parts ?? 1 }, (_, part) => partTasks(weight, part, segment, layout)).flat(),
+    );
   });
 }
 
-function weightTasks(weight: Weight, segment: number, layout: SegmentLayout): LoadTask[] {
+function partTasks(weight: Weight, part: number, segment: number, layout: SegmentLayout): LoadTask[] {
   const { tensor, format, rows, columns } = weight;
   const base = { segment, tensor: tensor.name, shard: tensor.shard };
-  const to = layout.weights.get(tensor.name)!;
+  const to = layout.weights.get(tensor.name)! + part * partBytes(weight);
   if (!format) return [{ ...base, offset: tensor.offset, bytes: tensor.byteLength, to }];
   const rowBytes = fileRowBytes(format, columns);
   const group = groupBytes(format, columns);
@@ -27,7 +29,7 @@ function weightTasks(weight: Weight, segment: number, layout: SegmentLayout): Lo
     const count = Math.min(rowsPerTask, rows - row);
     tasks.push({
       ...base,
-      offset: tensor.offset + row * rowBytes,
+      offset: tensor.offset + (part * rows + row) * rowBytes,
       bytes: count * rowBytes,
       to: to + (row / 8) * group,
       repack: {

@@ -10,6 +10,8 @@ export interface Weight {
   tensor: GgufTensor;
   rows: number;
   columns: number;
+  /** Matrices of this size in the tensor, one per expert; default: it is one. */
+  parts?: number;
   /** Undefined for vectors, which are kept as f32. */
   format?: WeightFormat;
 }
@@ -41,9 +43,21 @@ export class Weights {
   matrix(name: string, rows: number, columns: number): Weight {
     const tensor = this.get(name);
     this.checkShape(tensor, [columns, rows]);
+    return { tensor, rows, columns, format: this.format(tensor, rows) };
+  }
+
+  /** A tensor of `parts` matrices. */
+  parts(name: string, parts: number, rows: number, columns: number): Weight {
+    const tensor = this.get(name);
+    this.checkShape(tensor, [columns, rows, parts]);
+    return { tensor, rows, columns, parts, format: this.format(tensor, rows) };
+  }
+
+  private format(tensor: GgufTensor, rows: number): WeightFormat {
     const format = formatOf(tensor.type, rows);
-    if (!format) throw new ModelError(`tensor ${name}: type ${typeLabel(tensor.type)} is not supported`);
-    return { tensor, rows, columns, format };
+    if (!format)
+      throw new ModelError(`tensor ${tensor.name}: type ${typeLabel(tensor.type)} is not supported`);
+    return format;
   }
 
   vector(name: string, length: number): Weight {
@@ -62,6 +76,8 @@ export class Weights {
   private checkShape(tensor: GgufTensor, wanted: number[]): void {
     const shape = [...tensor.shape];
     while (shape.length > wanted.length && shape.at(-1) === 1) shape.pop();
+    // A single expert: readers drop the last 1.
+    while (shape.length < wanted.length) shape.push(1);
     if (shape.length !== wanted.length || shape.some((n, i) => n !== wanted[i])) {
       throw new ModelError(
         `tensor ${tensor.name} has shape ${tensor.shape.join(' x ')}; expected ${wanted.join(' x ')}`,

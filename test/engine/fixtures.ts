@@ -17,6 +17,9 @@ export const QWEN3 = fixture('models/qwen3/qwen3.F32.gguf');
 /** An SPM vocabulary with byte tokens. */
 export const TIED_SPM = fixture('models/llama-tied-spm/llama-tied-spm.F32.gguf');
 
+/** Two layers of four experts, two per token. */
+export const EXPERTS = fixture('gguf/llama-quant-moe.MXFP4_MOE.gguf');
+
 export const legacy = (type: string) => fixture(`models/llama-quant-legacy/llama-quant-legacy.${type}.gguf`);
 export const k = (type: string) => fixture(`models/llama-quant-k/llama-quant-k.${type}.gguf`);
 

@@ -10,7 +10,7 @@ import { planModel } from '../../src/engine/load.ts';
 import { sameBits } from '../oracle/compare.ts';
 import { greedyIds, withModel } from '../oracle/models.ts';
 import { AVAILABLE } from '../oracle/variants.ts';
-import { GEMMA3, k, legacy, someIds, TIED_SPM, TINY_CHAT } from './fixtures.ts';
+import { EXPERTS, GEMMA3, k, legacy, someIds, TIED_SPM, TINY_CHAT } from './fixtures.ts';
 
 /** More than a page of the KV cache, and six of gemma3's windows. */
 const IDS = someIds(97);
@@ -58,11 +58,13 @@ const CASES: [name: string, path: string, options: LoadOptions][] = [
   ['F32, tied, f32 KV', TIED_SPM, { kvType: 'f32' }],
   ['Q8_0, f32 activations', legacy('Q8_0'), { activations: 'f32' }],
   ['Q4_K_M, f32 activations', k('Q4_K_M'), { activations: 'f32' }],
+  ['MXFP4, experts, f32 activations', EXPERTS, { activations: 'f32' }],
   ...AVAILABLE.flatMap((variant): [string, string, LoadOptions][] => [
     [`Q4_0, f16 KV, ${variant}`, legacy('Q4_0'), { variant, kvType: 'f16' }],
     [`Q4_1, q8_0 KV, ${variant}`, legacy('Q4_1'), { variant, kvType: 'q8_0' }],
     [`Q8_0, f32 KV, ${variant}`, legacy('Q8_0'), { variant, kvType: 'f32' }],
     [`Q4_K_M, f16 KV, ${variant}`, k('Q4_K_M'), { variant, kvType: 'f16' }],
+    [`MXFP4, experts, f16 KV, ${variant}`, EXPERTS, { variant, kvType: 'f16' }],
   ]),
 ];
 
@@ -82,6 +84,7 @@ describe('segments', () => {
     ['F32, window', GEMMA3, [2, 5, 7]],
     ['Q4_K_M', k('Q4_K_M'), [2]],
     ['Q8_0', TINY_CHAT, [2, 3]],
+    ['MXFP4, experts', EXPERTS, [2]],
   ] as const)('%s', async (_, path, counts) => {
     const expected = await withModel(path, { contextSize: 128 }, async (model) => {
       expect(model.info.segments).toBe(1);

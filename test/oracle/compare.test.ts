@@ -10,6 +10,7 @@ describe('difference', () => {
       maxAbs: 0,
       maxKl: 0,
       meanKl: 0,
+      sameTop: 1,
       rows: 2,
     });
   });
@@ -34,9 +35,25 @@ describe('difference', () => {
     expect(() => difference(row(1, 2, 3), row(1, 2, 3), 2)).toThrow();
   });
 
+  test('counts rows with the same best logit', () => {
+    expect(difference(row(1, 2, 4, 3), row(1, 2, 3, 4), 2).sameTop).toBe(0.5);
+  });
+
   test('joined: means weigh rows', () => {
-    const part = (meanKl: number, rows: number) => ({ maxAbs: rows, maxKl: meanKl, meanKl, rows });
-    expect(joined([part(1, 1), part(2, 3)])).toEqual({ maxAbs: 3, maxKl: 2, meanKl: 1.75, rows: 4 });
+    const part = (meanKl: number, rows: number) => ({
+      maxAbs: rows,
+      maxKl: meanKl,
+      meanKl,
+      sameTop: meanKl / 2,
+      rows,
+    });
+    expect(joined([part(1, 1), part(2, 3)])).toEqual({
+      maxAbs: 3,
+      maxKl: 2,
+      meanKl: 1.75,
+      sameTop: 0.875,
+      rows: 4,
+    });
   });
 });
 

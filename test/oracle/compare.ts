@@ -5,6 +5,8 @@ export interface Difference {
   /** Kullback-Leibler divergence of `actual` from `expected`, in nats, over rows. */
   maxKl: number;
   meanKl: number;
+  /** Share of rows whose largest logit is at the same place. */
+  sameTop: number;
   rows: number;
 }
 
@@ -25,8 +27,15 @@ export function difference(actual: Float32Array, expected: Float32Array, vocabul
   if (actual.length !== expected.length || actual.length === 0 || actual.length % vocabulary !== 0) {
     throw new Error(`${actual.length} logits against ${expected.length}, rows of ${vocabulary}`);
   }
-  const result: Difference = { maxAbs: 0, maxKl: 0, meanKl: 0, rows: actual.length / vocabulary };
-  let total = 0;
+  const result: Difference = {
+    maxAbs: 0,
+    maxKl: 0,
+    meanKl: 0,
+    sameTop: 0,
+    rows: actual.length / vocabulary,
+  };
+  let total = 0,
+    same = 0;
   for (let start = 0; start < actual.length; start += vocabulary) {
     const a = actual.subarray(start, start + vocabulary),
       b = expected.subarray(start, start + vocabulary);
@@ -39,9 +48,16 @@ export function difference(actual: Float32Array, expected: Float32Array, vocabul
     }
     result.maxKl = Math.max(result.maxKl, kl);
     total += kl;
+    if (topOf(a) === topOf(b)) same++;
   }
   result.meanKl = total / result.rows;
+  result.sameTop = same / result.rows;
   return result;
+}
+
+/** Where the largest logit is. */
+function topOf(row: Float32Array): number {
+  return row.reduce((best, value, i) => (value > row[best]! ? i : best), 0);
 }
 
 /** Joins the differences of several sequences. */
@@ -51,6 +67,7 @@ export function joined(parts: readonly Difference[]): Difference {
     maxAbs: Math.max(...parts.map((part) => part.maxAbs)),
     maxKl: Math.max(...parts.map((part) => part.maxKl)),
     meanKl: parts.reduce((sum, part) => sum + part.meanKl * part.rows, 0) / rows,
+    sameTop: parts.reduce((sum, part) => sum + part.sameTop * part.rows, 0) / rows,
     rows,
   };
 }

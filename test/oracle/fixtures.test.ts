@@ -12,6 +12,7 @@ const NAMES = [
   'llama-quant-legacy',
   'llama-quant-k',
   'llama-q4_0-legacy',
+  'llama-quant-moe',
 ];
 
 describe.each(NAMES)('%s', (name) => {

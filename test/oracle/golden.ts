@@ -34,6 +34,8 @@ export interface GoldenFile {
 export interface Golden {
   name: string;
   arch: string;
+  /** E: experts. */
+  shapes?: { E?: number };
   files: GoldenFile[];
 }
 

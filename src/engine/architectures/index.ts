@@ -1,12 +1,14 @@
 import { ModelError } from '../../errors.ts';
+import { deepseek } from './deepseek.ts';
 import { gemma3 } from './gemma3.ts';
 import { llama } from './llama.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
+import { qwen3moe } from './qwen3moe.ts';
 import type { Architecture } from './types.ts';
 
 /** Every architecture that the engine runs. */
-export const ARCHITECTURES: readonly Architecture[] = [llama, qwen2, qwen3, gemma3];
+export const ARCHITECTURES: readonly Architecture[] = [llama, qwen2, qwen3, qwen3moe, gemma3, deepseek];
 
 /** The description of `general.architecture`; throws a ModelError that lists what there is. */
 export function architectureOf(name: string): Architecture {

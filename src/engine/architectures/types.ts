@@ -17,6 +17,8 @@ export interface Architecture {
   isLocal?: (layer: number) => boolean;
   /** Local layers rotate with this base and without scaling. */
   localRopeBase?: (metadata: Metadata) => number;
+  /** The weights of a token's experts add up to 1, where the file does not say; default: as the scores are. */
+  normalizedExperts?: boolean;
 }
 
 /** How positions become angles: inverse frequencies per pair, and a factor on cos and sin. */
@@ -28,11 +30,32 @@ export interface Rope {
   magnitude: number;
 }
 
+/** The routed and shared experts of a feed-forward layer. */
+export interface ExpertSpec {
+  count: number;
+  /** Experts that a token goes through. */
+  used: number;
+  /** Hidden values of one expert, and of all shared experts together (0: none). */
+  feedForward: number;
+  shared: number;
+  /** How the router's logits become scores: over all experts together, or each on its own. */
+  scoring: 'softmax' | 'sigmoid';
+  /** The weights of a token's experts are divided by their sum. */
+  normalized: boolean;
+  /** They are multiplied by this. */
+  scale: number;
+  /** Only the experts of the best `groupsUsed` of `groups` groups of neighbours are eligible; 0 groups: all are. */
+  groups: number;
+  groupsUsed: number;
+}
+
 export interface LayerSpec {
   index: number;
   heads: number;
   kvHeads: number;
   feedForward: number;
+  /** Instead of one feed-forward block. */
+  experts?: ExpertSpec;
   /** Positions a token sees, itself included; 0: all. */
   window: number;
   /** Index into ModelSpec.ropes. */
