@@ -7,6 +7,7 @@ export { kernelIndex } from './quant';
 export { quantizeRow } from './quant/activations';
 export { tileBytes } from './ops/kv-cache';
 export { normRow } from './ops/norm';
+export { readAll, spinDots, spinMadds } from './limits';
 
 /**
  * Rewrites rows of a weight matrix as groups of 8; `repack` is a table index, the groups are zeroed first.

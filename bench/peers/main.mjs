@@ -6,15 +6,12 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describeMachine, watchOthers } from './machine.mjs';
+import { describeMachine, NOISE, watchOthers } from '../machine.mjs';
 import { findModel } from './model.mjs';
 import { HELP, parseOptions, UsageError } from './options.mjs';
 import { lastLine, measureOnce, NIBBLE, PEERS, prepare } from './peers.mjs';
 import { metricsOf, workload } from './plan.mjs';
 import { renderTable, summarize } from './report.mjs';
-
-/** More than this share of the machine used by others makes figures doubtful. */
-const NOISE = 0.05;
 
 const interrupt = new AbortController();
 process.once('SIGINT', () => interrupt.abort());

@@ -1,5 +1,6 @@
 // @ts-check
 /** From samples to the table: best, median, and nibble's ratio to each peer in both. */
+import { figure, markdown } from '../table.mjs';
 
 /**
  * @typedef {{ engine: string, threads: number, round: number, result: import('./plan.mjs').Result }} Sample
@@ -91,7 +92,7 @@ export function renderTable(summary, metrics) {
       return [String(threads), metric.title, `${metric.unit} ${ARROWS[metric.better]}`.trimEnd(), ...cells];
     }),
   );
-  return markdown(head, rows);
+  return markdown(head, rows, [1, 2]);
 }
 
 const ARROWS = { higher: '↑', lower: '↓', neither: '' };
@@ -99,21 +100,4 @@ const ARROWS = { higher: '↑', lower: '↓', neither: '' };
 /** @param {Summary} row @param {import('./plan.mjs').Metric} metric */
 function cell(row, { better }) {
   return better === 'neither' ? figure(row.median) : `${figure(row.best)} / ${figure(row.median)}`;
-}
-
-/** Three significant digits, without exponents. @param {number} value */
-export function figure(value) {
-  if (value >= 100) return value.toFixed(0);
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
-}
-
-/** @param {string[]} head @param {string[][]} rows */
-function markdown(head, rows) {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] ?? '').length)));
-  /** @param {string} text @param {number} i */
-  const pad = (text, i) => (i > 0 && i < 3 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0));
-  /** @param {string[]} cells */
-  const line = (cells) => `| ${cells.map(pad).join(' | ')} |`;
-  const rule = widths.map((width, i) => (i > 0 && i < 3 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
-  return `${[line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n')}\n`;
 }

@@ -33,6 +33,10 @@ export interface KernelExports {
   ): void;
   /** Bytes of one head's keys or values in a page of the KV cache. */
   tileBytes(kvType: number, width: number): number;
+  /** What the machine can do at most (assembly/limits.ts): dot steps and multiply-adds between registers, reads. */
+  spinDots(rounds: number, to: number): void;
+  spinMadds(rounds: number, to: number): void;
+  readAll(from: number, bytes: number): number;
   table: WebAssembly.Table;
   memory: WebAssembly.Memory;
 }

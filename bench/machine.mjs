@@ -2,6 +2,9 @@
 /** The machine that measures, and how much of it others used meanwhile. */
 import { cpus } from 'node:os';
 
+/** More than this share of the machine used by others makes figures doubtful. */
+export const NOISE = 0.05;
+
 export function describeMachine() {
   const all = cpus();
   return `${all[0]?.model.trim() ?? process.arch}, ${all.length} cores, ${process.platform} ${process.arch}, Node ${process.version}`;

@@ -1,0 +1,11 @@
+// @ts-check
+/** A thread of matmul.mjs: does its share of every step until it is stopped. */
+import { parentPort, workerData } from 'node:worker_threads';
+
+/** @type {typeof import('../src/kernels/exports.ts')} */
+const { instantiate } = await import(new URL('../dist/src/kernels/exports.js', import.meta.url).href);
+/** @type {{ module: WebAssembly.Module, memory: WebAssembly.Memory, worker: number }} */
+const { module, memory, worker } = workerData;
+const kernels = instantiate(module, memory);
+parentPort?.postMessage('ready');
+for (let epoch = 0; (epoch = kernels.awaitStep(epoch)) !== 0;) kernels.walk(worker, epoch);
