@@ -1,6 +1,7 @@
 /** The public Model: an engine with its tokenizer and chat template. */
 import type { Engine } from '../engine/engine.ts';
 import { generate } from '../engine/generate.ts';
+import type { SpeculationPlan } from '../engine/speculation/speculator.ts';
 import type {
   ChatMessage,
   GenerateOptions,
@@ -9,11 +10,13 @@ import type {
   ModelInfo,
   ProfileRow,
   Sequence,
+  SpeculationOptions,
 } from '../engine/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import type { Metadata } from '../gguf/metadata.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 import { addedText, encodePrompt } from './prompt.ts';
+import { sameVocabulary } from './same-vocabulary.ts';
 import { chooseTemplate, createChatTemplate, specialTokenTexts, type ChatTemplate } from './template.ts';
 
 /** What a sequence has seen and said. */
@@ -46,7 +49,24 @@ export class ChatModel implements Model {
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerationPart> {
     const ids = typeof prompt === 'string' ? this.tokenizer.encode(prompt, { parseSpecial: true }) : prompt;
-    return generate(this.engine, this.tokenizer, ids, options);
+    const { speculation } = options;
+    return generate(this.engine, this.tokenizer, ids, {
+      ...options,
+      speculation: speculation && this.speculationPlan(speculation),
+    });
+  }
+
+  /** @throws UsageError when the draft model does not spell as this one does */
+  private speculationPlan({ draft, ...rest }: SpeculationOptions): SpeculationPlan {
+    if (!draft) return rest;
+    if (!(draft instanceof ChatModel)) throw new UsageError('the draft must be a model that nibble loaded');
+    if (!sameVocabulary(draft.tokenizer, this.tokenizer)) {
+      throw new UsageError(
+        `${draft.info.source} cannot draft for ${this.info.source}: it has another vocabulary; ` +
+          'take a smaller model of the same family',
+      );
+    }
+    return { ...rest, draft: draft.engine };
   }
 
   /**

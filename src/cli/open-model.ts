@@ -1,8 +1,8 @@
 /** From the flags to a loaded model, with progress and notices; and what is said at the end of a run. */
-import type { LoadOptions, Model } from '../engine/types.ts';
+import type { GenerateOptions, LoadOptions, Model } from '../engine/types.ts';
 import type { ResolvedModel } from '../models/index.ts';
 import type { CliContext } from './context.ts';
-import { loadOptionsOf, type RunFlags } from './options.ts';
+import { checkSpeculation, loadOptionsOf, type RunFlags, type SpeculationFlags } from './options.ts';
 import { printProfile } from './profile.ts';
 import { createProgress } from './progress.ts';
 import { bytesText, durationText } from './text.ts';
@@ -69,6 +69,35 @@ export async function withModel<T>(
     if (flags.profile) printProfile(context, opened.model);
     await opened.model.dispose();
   }
+}
+
+/**
+ * As withModel, with --draft's model beside it, and what --lookup and --draft mean for generating.
+ *
+ * @throws UsageError for --draft-max alone
+ */
+export async function withModels<T>(
+  context: CliContext,
+  flags: RunFlags & SpeculationFlags,
+  run: (model: Model, generate: Pick<GenerateOptions, 'speculation'>) => Promise<T>,
+  options: OpenModelOptions = {},
+): Promise<T> {
+  const { lookup, draft: name, draftMax } = flags;
+  checkSpeculation(flags);
+  return withModel(
+    context,
+    flags,
+    async ({ model }) => {
+      if (name === undefined) return run(model, lookup ? { speculation: { lookup, draftMax } } : {});
+      // As long a context as the model's: its own default may be shorter.
+      const load = { contextSize: model.info.contextSize };
+      const other = { ...flags, model: name, format: undefined, profile: false };
+      const speculate = ({ model: draft }: OpenedModel) =>
+        run(model, { speculation: { lookup, draft, draftMax } });
+      return withModel(context, other, speculate, { load });
+    },
+    options,
+  );
 }
 
 /** `offline: undefined` must not hide the environment's answer. */

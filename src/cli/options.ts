@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import type { ActivationType, GenerateOptions, KernelVariant, KvType, LoadOptions } from '../engine/types.ts';
 import { SAMPLING_DEFAULTS } from '../engine/sampling/options.ts';
+import { UsageError } from '../errors.ts';
 import { byteSize, collect, integer, logitBias, number } from './parse.ts';
 
 export const MODEL_TEXT = 'a path, a name from `nibble list`, a URL or hf:owner/repo[:QUANT|/FILE]';
@@ -24,6 +25,13 @@ export interface RunFlags extends SourceFlags {
   segmentLimit?: number;
   fallback?: boolean;
   profile?: boolean;
+}
+
+/** Several tokens a step. */
+export interface SpeculationFlags {
+  lookup?: boolean;
+  draft?: string;
+  draftMax?: number;
 }
 
 export interface OutputFlags {
@@ -246,6 +254,24 @@ export function addSamplingOptions(command: Command, onFull: 'shift' | 'error'):
         'error',
       ]),
     );
+}
+
+export function addSpeculationOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--lookup', 'propose tokens by looking up what followed before; pays where answers copy'),
+    )
+    .addOption(new Option('--draft <model>', 'a smaller model with the same vocabulary proposes tokens'))
+    .addOption(
+      new Option('--draft-max <n>', 'proposals per step at most; default: 32').argParser(integer(1, 256)),
+    );
+}
+
+/** @throws UsageError for a limit of nothing */
+export function checkSpeculation({ lookup, draft, draftMax }: SpeculationFlags): void {
+  if (draftMax !== undefined && !lookup && draft === undefined) {
+    throw new UsageError('--draft-max goes with --lookup or --draft');
+  }
 }
 
 /** GenerateOptions from the flags that commander made of the options above. */

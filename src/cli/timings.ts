@@ -62,6 +62,8 @@ function clocked(seen: {
     promptTokens: prompt.tokens,
     reusedTokens: prompt.reused,
     generatedTokens: tokens,
+    draftedTokens: 0,
+    acceptedTokens: 0,
     prefillMs: timeToFirstTokenMs,
     timeToFirstTokenMs,
     decodeMs,
@@ -74,4 +76,11 @@ function clocked(seen: {
 /** The contract's `timings`, rounded for reading. */
 export function timingsJson(timings: Timings): Record<string, number> {
   return Object.fromEntries(Object.entries(timings).map(([name, value]) => [name, rounded(value as number)]));
+}
+
+/** `; drafted 40 tokens, 31 accepted (78 %)`; nothing where nothing was drafted. */
+export function draftText({ draftedTokens, acceptedTokens }: Timings, before = ''): string {
+  if (draftedTokens === 0) return '';
+  const share = ((100 * acceptedTokens) / draftedTokens).toFixed(0);
+  return `${before}drafted ${draftedTokens} tokens, ${acceptedTokens} accepted (${share} %)`;
 }

@@ -44,6 +44,20 @@ export class Engine {
     return new KvSequence(this.pool, { limit: this.info.contextSize, sharing: this.sharing });
   }
 
+  /** A sequence of this model that goes with one of another model, and is disposed of with it. */
+  companionOf(sequence: KvSequence): KvSequence {
+    if (!sequence.companion?.belongsTo(this.pool)) {
+      sequence.companion?.dispose();
+      sequence.companion = this.createSequence();
+    }
+    return sequence.companion;
+  }
+
+  /** Rows of logits that one step can give. */
+  get mostRows(): number {
+    return Math.min(this.batch, this.outputs);
+  }
+
   /**
    * Takes a sequence for one call: `use` runs alone on it.
    *
@@ -116,7 +130,7 @@ export class Engine {
     const sequence = this.acquire(options.sequence ?? this.createSequence());
     try {
       sequence.truncate(0);
-      const size = Math.min(this.batch, this.outputs);
+      const size = this.mostRows;
       for (let start = 0; start < ids.length; start += size) {
         const part = ids.slice(start, start + size);
         const rows = await this.extend(sequence, part, 'all', (logits) => this.copy(logits), options.signal);

@@ -1,12 +1,18 @@
-/** The generation loop: prefill, then sample and decode one token at a time, as text that is safe to show. */
-import { AbortedError, ContextOverflowError, UsageError } from '../errors.ts';
+/** The generation loop: tokens, one after another, as text that is safe to show. */
+import { UsageError } from '../errors.ts';
 import type { StreamDecoder, Tokenizer } from '../tokenizer/types.ts';
 import type { Engine } from './engine.ts';
-import type { KvSequence } from './kv-cache.ts';
 import { nextTask } from './next-task.ts';
-import { createSampler, type Sampler } from './sampler.ts';
+import { createSampler } from './sampler.ts';
+import { createSpeculator, type SpeculationPlan, type Speculator } from './speculation/speculator.ts';
 import { createStopMatcher } from './stop-strings.ts';
+import { TokenSource } from './token-source.ts';
 import type { GenerateOptions, GenerationPart, StopReason, Timings, TokenLogprob } from './types.ts';
+
+/** GenerateOptions with the draft model as the engine sees it. */
+export interface GeneratePlan extends Omit<GenerateOptions, 'speculation'> {
+  speculation?: SpeculationPlan;
+}
 
 /**
  * Continues `ids`. When the generator ends, also because its caller leaves early, the sequence holds all tokens
@@ -18,70 +24,62 @@ export async function* generate(
   engine: Engine,
   tokenizer: Tokenizer,
   ids: readonly number[],
-  options: GenerateOptions = {},
+  options: GeneratePlan = {},
 ): AsyncGenerator<GenerationPart> {
-  const maxTokens = options.maxTokens ?? Infinity;
+  const { maxTokens = Infinity, onFull, speculation } = options;
   if (!(maxTokens >= 0)) throw new UsageError(`maxTokens must be 0 or more, not ${maxTokens}`);
-  if (!['error', 'shift', undefined].includes(options.onFull)) {
-    throw new UsageError(`onFull must be error or shift, not ${JSON.stringify(options.onFull)}`);
+  if (!['error', 'shift', undefined].includes(onFull)) {
+    throw new UsageError(`onFull must be error or shift, not ${JSON.stringify(onFull)}`);
   }
   const sampler = createSampler(options, engine.vocabulary);
   const sequence = engine.acquire(options.sequence ?? engine.createSequence());
   try {
-    yield* new Generation(engine, tokenizer, sampler, sequence, options, maxTokens).run(ids);
+    const sampling = { ...options, seed: sampler.seed };
+    const speculator = speculation && createSpeculator(speculation, engine, sequence, sampling);
+    const source = new TokenSource({ engine, tokenizer, sampler, sequence, speculator, options });
+    try {
+      yield* new Generation(source, tokenizer, options, maxTokens, speculator).run(ids);
+    } finally {
+      source.end();
+    }
   } finally {
     engine.release(sequence);
     if (!options.sequence) sequence.dispose();
   }
 }
 
-/** A token that was drawn, and what the caller asked to know about it. */
-interface Drawn {
-  id: number;
-  logprob?: TokenLogprob;
-}
-
 class Generation {
-  private readonly engine: Engine;
-  private readonly tokenizer: Tokenizer;
-  private readonly sampler: Sampler;
-  private readonly sequence: KvSequence;
-  private readonly options: GenerateOptions;
+  private readonly source: TokenSource;
+  private readonly options: GeneratePlan;
   private readonly maxTokens: number;
+  private readonly speculator: Speculator | undefined;
+  private readonly endOfGeneration: ReadonlySet<number>;
   private readonly decoder: StreamDecoder;
 
   constructor(
-    engine: Engine,
+    source: TokenSource,
     tokenizer: Tokenizer,
-    sampler: Sampler,
-    sequence: KvSequence,
-    options: GenerateOptions,
+    options: GeneratePlan,
     maxTokens: number,
+    speculator: Speculator | undefined,
   ) {
-    this.engine = engine;
-    this.tokenizer = tokenizer;
-    this.sampler = sampler;
-    this.sequence = sequence;
+    this.source = source;
     this.options = options;
     this.maxTokens = maxTokens;
+    this.speculator = speculator;
+    this.endOfGeneration = tokenizer.endOfGeneration;
     this.decoder = tokenizer.decoder();
   }
 
   async *run(prompt: readonly number[]): AsyncGenerator<GenerationPart> {
-    const { signal, stop = [], ignoreEos } = this.options;
+    const { stop = [], ignoreEos } = this.options;
     const matcher = createStopMatcher(stop);
-    const history = [...prompt];
     const started = performance.now();
     // Encoding a long prompt took its time: others run before the first step is prepared.
     await nextTask();
-    const prefill = await this.engine.prefill(
-      this.sequence,
-      prompt,
-      (logits) => this.draw(logits, history),
-      signal,
-    );
+    const prefill = await this.source.start(prompt);
     const first = performance.now();
-    let drawn = prefill.result;
+    let { drawn } = prefill;
     let generated = 0;
     let reason: StopReason | undefined;
     let head: Pick<GenerationPart, 'prompt'> = { prompt: { tokens: prompt.length, reused: prefill.reused } };
@@ -90,10 +88,9 @@ class Generation {
       logprobs: TokenLogprob[] = [];
     while (reason === undefined) {
       if (generated >= this.maxTokens) reason = 'length';
-      else if (!ignoreEos && this.tokenizer.endOfGeneration.has(drawn.id)) reason = 'eos';
+      else if (!ignoreEos && this.endOfGeneration.has(drawn.id)) reason = 'eos';
       else {
         generated++;
-        history.push(drawn.id);
         ids.push(drawn.id);
         if (drawn.logprob) logprobs.push(drawn.logprob);
         const text = matcher.push(this.decoder.push(drawn.id));
@@ -105,57 +102,23 @@ class Generation {
           logprobs = [];
         }
         // The last token needs no step of its own.
-        if (reason === undefined && generated < this.maxTokens) {
-          drawn = await this.decode(drawn.id, history);
-        }
+        const wanted = this.maxTokens - generated;
+        if (reason === undefined && wanted > 0) drawn = await this.source.next(drawn.id, wanted);
       }
     }
     // An incomplete character at the end is not shown: the answer was cut inside it.
     const rest = matcher.flush();
-    const now = performance.now();
+    const counts = {
+      promptTokens: prompt.length,
+      reusedTokens: prefill.reused,
+      generatedTokens: generated,
+      draftedTokens: this.speculator?.drafted ?? 0,
+      acceptedTokens: this.speculator?.accepted ?? 0,
+    };
     yield {
       ...part(rest, ids, logprobs),
       ...head,
-      done: { reason, timings: timings(prompt.length, prefill.reused, generated, started, first, now) },
-    };
-  }
-
-  private async decode(id: number, history: readonly number[]): Promise<Drawn> {
-    const { signal, onFull } = this.options;
-    if (onFull === 'shift' && this.sequence.full) return this.shift(id, history);
-    if (this.sequence.tokens.length >= this.sequence.limit) {
-      throw new ContextOverflowError(
-        `the context of ${this.sequence.limit} tokens is full; use a larger --ctx-size, or let it shift`,
-      );
-    }
-    return this.engine.extend(this.sequence, [id], 'last', (rows) => this.draw(rows[0]!, history), signal);
-  }
-
-  /**
-   * Makes room in a full context: the oldest half goes, the first token (BOS) stays. What remains is computed
-   * again at its new positions: slower than rotating the cache, but exactly what the model would have seen.
-   */
-  private async shift(id: number, history: readonly number[]): Promise<Drawn> {
-    const { tokens } = this.sequence;
-    const kept = [...tokens.slice(0, 1), ...tokens.slice(Math.floor(tokens.length / 2) + 1), id];
-    const { result } = await this.engine.prefill(
-      this.sequence,
-      kept,
-      (logits) => this.draw(logits, history),
-      this.options.signal,
-    );
-    return result;
-  }
-
-  private draw(logits: Float32Array, history: readonly number[]): Drawn {
-    if (this.options.signal?.aborted) throw new AbortedError();
-    const { id } = this.sampler.sample(logits, history);
-    if (this.options.logprobs === undefined) return { id };
-    const { logprob, top } = this.sampler.logprobs(logits, id, this.options.logprobs);
-    const text = (token: number) => this.tokenizer.decode([token], { special: true });
-    return {
-      id,
-      logprob: { id, text: text(id), logprob, top: top.map((entry) => ({ ...entry, text: text(entry.id) })) },
+      done: { reason, timings: timings(counts, first - started, performance.now() - first) },
     };
   }
 }
@@ -164,26 +127,20 @@ function part(text: string, ids: number[], logprobs: TokenLogprob[]): Generation
   return logprobs.length > 0 ? { text, ids, logprobs } : { text, ids };
 }
 
-function timings(
-  promptTokens: number,
-  reusedTokens: number,
-  generatedTokens: number,
-  started: number,
-  first: number,
-  now: number,
-): Timings {
-  const prefillMs = first - started;
-  const decodeMs = now - first;
-  const decoded = Math.max(0, generatedTokens - 1);
+type Counts = Pick<
+  Timings,
+  'promptTokens' | 'reusedTokens' | 'generatedTokens' | 'draftedTokens' | 'acceptedTokens'
+>;
+
+function timings(counts: Counts, prefillMs: number, decodeMs: number): Timings {
+  const decoded = Math.max(0, counts.generatedTokens - 1);
   const rate = (tokens: number, ms: number) => (ms > 0 ? (tokens * 1000) / ms : 0);
   return {
-    promptTokens,
-    reusedTokens,
-    generatedTokens,
+    ...counts,
     prefillMs,
     timeToFirstTokenMs: prefillMs,
     decodeMs,
-    prefillTokensPerSecond: rate(promptTokens - reusedTokens, prefillMs),
+    prefillTokensPerSecond: rate(counts.promptTokens - counts.reusedTokens, prefillMs),
     decodeTokensPerSecond: rate(decoded, decodeMs),
   };
 }

@@ -18,6 +18,8 @@ export class KvSequence implements Sequence {
   /** Set while a generation runs on this sequence. */
   busy = false;
   disposed = false;
+  /** The same text in a draft model's cache: see speculation/draft-model.ts. */
+  companion: KvSequence | undefined;
   readonly limit: number;
   private readonly pool: PagePool;
   private readonly sharing: boolean;
@@ -30,10 +32,10 @@ export class KvSequence implements Sequence {
     this.sharing = sharing;
   }
 
-  /** No token more fits: the context, or the pool that all sequences share, is used up. */
-  get full(): boolean {
-    const { length } = this.tokens;
-    return length >= this.limit || (length >= this.pages.length * PAGE && this.pool.available === 0);
+  /** How many more tokens fit into the context and into the pool that all sequences share. */
+  get room(): number {
+    const pages = this.pages.length + this.pool.available;
+    return Math.min(this.limit, pages * PAGE) - this.tokens.length;
   }
 
   /** Its pages are of this pool, so of this model. */
@@ -125,6 +127,7 @@ export class KvSequence implements Sequence {
 
   dispose(): void {
     this.disposed = true;
+    this.companion?.dispose();
     // A running generation gives the pages back itself when it ends.
     if (!this.busy) this.truncate(0);
   }

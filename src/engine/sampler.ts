@@ -11,6 +11,7 @@ import { checkFinite } from './sampling/finite.ts';
 import { type Logprobs, logprobsOf } from './sampling/logprobs.ts';
 import { type SamplerOptions, biasSteps, defaultChain, resolveSampling } from './sampling/options.ts';
 import { randomSeed, seededRandom } from './sampling/random.ts';
+import { acceptOrDraw, distributionOf, type Distribution, type Verdict } from './sampling/speculative.ts';
 
 export { SAMPLING_DEFAULTS, type SamplerOptions } from './sampling/options.ts';
 export type { Logprobs } from './sampling/logprobs.ts';
@@ -33,6 +34,19 @@ export interface Sampler {
    * @throws ModelError on NaN or infinite logits, and where biases ban every token
    */
   sample(logits: Float32Array, history: readonly number[]): Sampled;
+  /** As `sample`, with the distribution that the token was drawn from, where it is not certain. */
+  propose(logits: Float32Array, history: readonly number[]): { id: number; distribution?: Distribution };
+  /**
+   * As `sample`, by way of a token that something cheaper has proposed: what comes out is distributed the same, and
+   * is the proposed one as often as can be. Without `drawnFrom` the proposal is certain: then the very same token
+   * is drawn as by `sample`.
+   */
+  judge(
+    logits: Float32Array,
+    history: readonly number[],
+    proposed: number,
+    drawnFrom?: Distribution,
+  ): Verdict;
   /** Log probabilities from the raw logits: of `id`, and of the `n` likeliest tokens. */
   logprobs(logits: Float32Array, id: number, n: number): Logprobs;
 }
@@ -73,13 +87,29 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
     return c;
   };
 
+  const sample = (logits: Float32Array, history: readonly number[]): Sampled => {
+    check(logits);
+    if (greedy) return sampleGreedy(logits, history);
+    return draw(loadAndApply(logits, history), random.next());
+  };
+
   return {
     seed,
     greedy,
-    sample(logits, history) {
+    sample,
+    propose(logits, history) {
+      if (greedy) return sample(logits, history);
       check(logits);
-      if (greedy) return sampleGreedy(logits, history);
-      return draw(loadAndApply(logits, history), random.next());
+      const c = loadAndApply(logits, history);
+      return { distribution: distributionOf(c), id: draw(c, random.next()).id };
+    },
+    judge(logits, history, proposed, drawnFrom) {
+      if (greedy || !drawnFrom) {
+        const { id } = sample(logits, history);
+        return { id, accepted: id === proposed };
+      }
+      check(logits);
+      return acceptOrDraw(loadAndApply(logits, history), proposed, drawnFrom, random);
     },
     logprobs: logprobsOf,
   };

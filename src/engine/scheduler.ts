@@ -95,13 +95,14 @@ export class Scheduler {
     this.running = false;
   }
 
-  /** What goes into the next step: single tokens first, then as much of the prompts as fits. */
+  /** What goes into the next step: what decodes first, a token or a few proposals; then prompts as far as they fit. */
   private compose(): Share[] {
     for (const request of this.waiting.filter(({ signal }) => signal?.aborted))
       request.fail(new AbortedError());
     this.waiting = this.waiting.filter(({ signal }) => !signal?.aborted);
     const left = ({ ids, done }: Request) => ids.length - done;
-    const order = [...this.waiting].sort((a, b) => Number(left(a) > 1) - Number(left(b) > 1));
+    const isPrompt = (request: Request) => left(request) > 1 && request.outputs !== 'all';
+    const order = [...this.waiting].sort((a, b) => Number(isPrompt(a)) - Number(isPrompt(b)));
     const shares: Share[] = [];
     let tokens = this.batch;
     let rows = this.outputs;

@@ -68,6 +68,22 @@ export interface SamplingOptions {
   logitBias?: ReadonlyMap<number, number>;
 }
 
+/** Several tokens a step: something cheap proposes them, one step of the model judges them all. */
+export interface SpeculationOptions {
+  /**
+   * Propose what followed the last tokens where they stood before, in the prompt or the answer. The answer is the
+   * same token for token, sampled or not.
+   */
+  lookup?: boolean;
+  /**
+   * A smaller model with the same vocabulary proposes (after `lookup`, where that finds nothing). Greedy answers are
+   * the same token for token; sampled ones have the same distribution.
+   */
+  draft?: Model;
+  /** Proposals per step at most; default 32. Fewer where they are often wrong. */
+  draftMax?: number;
+}
+
 export interface GenerateOptions extends SamplingOptions {
   maxTokens?: number;
   /** Generation ends before any of these strings, also where one spans several tokens. */
@@ -78,6 +94,7 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: number;
   /** When the context is full: stop with a ContextOverflowError (default) or drop the oldest half of the turn. */
   onFull?: 'error' | 'shift';
+  speculation?: SpeculationOptions;
   /** Continue on this sequence (its prefix is reused); default: a fresh one that is freed at the end. */
   sequence?: Sequence;
   signal?: AbortSignal;
@@ -113,6 +130,9 @@ export interface Timings {
   /** Prompt tokens found in the cache, not computed again. */
   reusedTokens: number;
   generatedTokens: number;
+  /** Tokens that were proposed to the model, and how many of them it accepted: see `speculation`. */
+  draftedTokens: number;
+  acceptedTokens: number;
   prefillMs: number;
   timeToFirstTokenMs: number;
   decodeMs: number;

@@ -227,3 +227,22 @@ test('bench: rows with the fields of llama-bench and ours, tables as Markdown an
   expect(csv[0]).toContain('n_prompt,n_gen');
   expect(csv).toHaveLength(2);
 });
+
+test('generate --lookup, --draft: the same answer, and how many proposals were accepted', async () => {
+  const options = ['generate', '-m', MODEL, '--temp', '0', '-n', '60', '--ignore-eos', '-p', fact.text];
+  const plain = await runJson<Generated>(options);
+  expect(plain.timings).toMatchObject({ draftedTokens: 0, acceptedTokens: 0 });
+  for (const extra of [
+    ['--lookup'],
+    ['--draft', SMALLER],
+    ['--draft', SMALLER, '--lookup', '--draft-max', '3'],
+  ]) {
+    const fast = await runJson<Generated>([...options, ...extra]);
+    expect(fast.ids).toEqual(plain.ids);
+    expect(fast.timings['draftedTokens']).toBeGreaterThan(0);
+    expect(fast.timings['acceptedTokens']).toBeLessThanOrEqual(fast.timings['draftedTokens']!);
+  }
+  const alone = await run([...options, '--draft-max', '3']);
+  expect(alone.code).toBe(2);
+  expect(alone.stderr).toContain('--draft');
+});

@@ -14,6 +14,8 @@ interface Fake {
 const timings = {
   promptTokens: 1,
   reusedTokens: 0,
+  draftedTokens: 0,
+  acceptedTokens: 0,
   generatedTokens: 1,
   prefillMs: 1,
   timeToFirstTokenMs: 1,

@@ -1,10 +1,10 @@
 /** Loads the model of a chat and chooses between turns and one answer. */
 import { UsageError } from '../../errors.ts';
-import type { Model } from '../../engine/types.ts';
+import type { GenerateOptions, Model } from '../../engine/types.ts';
 import type { ResolvedModel } from '../../models/index.ts';
 import type { CliContext } from '../context.ts';
 import { readStandardInput } from '../input.ts';
-import { withModel } from '../open-model.ts';
+import { withModels } from '../open-model.ts';
 import { samplingOf } from '../options.ts';
 import { bytesText, durationText } from '../text.ts';
 import { runInteractive } from './interactive.ts';
@@ -22,8 +22,8 @@ export async function runChat(context: CliContext, flags: ChatFlags): Promise<vo
     throw new UsageError('--stream goes with --json; plain text always streams');
   const prompt = oneShot ? (flags.prompt ?? (await pipedPrompt())) : '';
   const banner = oneShot ? undefined : createBanner(context);
-  const run = async (model: Model): Promise<void> => {
-    const session = new ChatSession(model, samplingOf(flags), flags.onFull ?? 'shift');
+  const run = async (model: Model, extra: Pick<GenerateOptions, 'speculation'>): Promise<void> => {
+    const session = new ChatSession(model, { ...samplingOf(flags), ...extra }, flags.onFull ?? 'shift');
     try {
       if (flags.system !== undefined) session.conversation.system = flags.system;
       if (oneShot) return await runOneShot(context, session, prompt, flags);
@@ -33,7 +33,7 @@ export async function runChat(context: CliContext, flags: ChatFlags): Promise<vo
       session.dispose();
     }
   };
-  await withModel(context, flags, ({ model }) => run(model), { onResolved: banner?.found });
+  await withModels(context, flags, run, { onResolved: banner?.found });
 }
 
 async function pipedPrompt(): Promise<string> {

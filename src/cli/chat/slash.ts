@@ -5,6 +5,7 @@ import { UsageError } from '../../errors.ts';
 import { cannotWrite, readText } from '../input.ts';
 import { SAMPLING, setSampling } from '../options.ts';
 import { bytesText, countText, durationText, numberText } from '../text.ts';
+import { draftText } from '../timings.ts';
 import type { ChatSession } from './session.ts';
 
 /** What the chat does after a command. */
@@ -175,6 +176,9 @@ function statsText(session: ChatSession): string {
         `${numberText(timings.prefillTokensPerSecond)} tok/s; answer ${timings.generatedTokens} tokens, ` +
         `${numberText(timings.decodeTokensPerSecond)} tok/s; ended by ${turn.reason}`,
     );
+    if (session.options.speculation) {
+      lines.push(`speculation ${draftText(timings) || 'nothing to propose'}`);
+    }
   }
   return lines.map((line) => `  ${line}`).join('\n');
 }

@@ -5,6 +5,7 @@ import { UsageError } from '../../errors.ts';
 import {
   addRunOptions,
   addSamplingOptions,
+  addSpeculationOptions,
   jsonOption,
   modelArguments,
   modelOption,
@@ -21,7 +22,7 @@ export function addChat(program: Command, context: CliContext): void {
     .option('--system <text>', 'the system prompt')
     .option('-p, --prompt <text>', 'answer this and exit')
     .option('-i, --interactive', 'turns from standard input although it is no terminal: one line a turn');
-  addSamplingOptions(addRunOptions(command), 'shift')
+  addSpeculationOptions(addSamplingOptions(addRunOptions(command), 'shift'))
     .addOption(jsonOption())
     .option('--stream', 'with --json: one line per part (NDJSON), the result last')
     .addHelpText(

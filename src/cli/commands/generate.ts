@@ -3,22 +3,24 @@ import { AbortedError, UsageError } from '../../errors.ts';
 import type { GenerateOptions, Model, TokenLogprob } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
 import { onlyOne, readBytes } from '../input.ts';
-import { withModel } from '../open-model.ts';
+import { withModels } from '../open-model.ts';
 import {
   addRunOptions,
   addSamplingOptions,
+  addSpeculationOptions,
   jsonOption,
   modelOption,
   samplingOf,
   type OutputFlags,
   type RunFlags,
   type SamplingFlags,
+  type SpeculationFlags,
 } from '../options.ts';
 import { integer, tokenIds } from '../parse.ts';
 import { numberText, rounded } from '../text.ts';
-import { measure, timingsJson, type Measured } from '../timings.ts';
+import { draftText, measure, timingsJson, type Measured } from '../timings.ts';
 
-interface Flags extends RunFlags, OutputFlags, SamplingFlags {
+interface Flags extends RunFlags, OutputFlags, SamplingFlags, SpeculationFlags {
   prompt?: string;
   file?: string;
   ids?: number[];
@@ -37,7 +39,7 @@ export function addGenerate(program: Command, context: CliContext): void {
       .option('-f, --file <file>', 'take the text from a file; - is standard input')
       .addOption(new Option('--ids <ids>', 'token ids instead of a text: 1,2,3').argParser(tokenIds)),
   );
-  addSamplingOptions(command, 'error')
+  addSpeculationOptions(addSamplingOptions(command, 'error'))
     .addOption(
       new Option('--logprobs <n>', 'in the JSON: log probabilities, and so many alternatives').argParser(
         integer(0, 1000),
@@ -62,7 +64,7 @@ async function runGenerate(context: CliContext, flags: Flags): Promise<void> {
   if (flags.logprobs !== undefined && !flags.json) throw new UsageError('--logprobs goes with --json');
   const file = given === undefined ? '-' : flags.file;
   const text = file === undefined ? flags.prompt : await readBytes(file);
-  await withModel(context, flags, ({ model }) => generate(context, model, text, flags));
+  await withModels(context, flags, (model, extra) => generate(context, model, text, flags, extra));
 }
 
 async function generate(
@@ -70,12 +72,14 @@ async function generate(
   model: Model,
   text: string | Uint8Array | undefined,
   flags: Flags,
+  extra: Pick<GenerateOptions, 'speculation'>,
 ): Promise<void> {
   const prompt = flags.ids ?? model.tokenizer.encode(text!, { parseSpecial: true });
   if (prompt.length === 0) throw new UsageError('the prompt is empty, and the vocabulary adds no BOS token');
   checkIds(prompt, model.info.vocabularySize);
   const options: GenerateOptions = {
     ...samplingOf(flags),
+    ...extra,
     onFull: flags.onFull ?? 'error',
     logprobs: flags.logprobs,
     signal: context.signal,
@@ -118,6 +122,7 @@ function logTimings(context: CliContext, { timings, reason }: Measured): void {
   context.notice(
     `prompt ${timings.promptTokens} tokens, ${numberText(timings.prefillTokensPerSecond)} tok/s; ` +
       `generated ${timings.generatedTokens}, ${numberText(timings.decodeTokensPerSecond)} tok/s; ` +
-      `first token after ${numberText(timings.timeToFirstTokenMs)} ms; ended by ${reason}`,
+      `first token after ${numberText(timings.timeToFirstTokenMs)} ms; ended by ${reason}` +
+      draftText(timings, '; '),
   );
 }
