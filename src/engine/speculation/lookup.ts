@@ -20,11 +20,11 @@ const PROBE_LENGTH = 2;
 
 /** Longer matches are right more often: a rate for each class of lengths, with what is expected at first. */
 const CLASSES: readonly { least: number; expected: number }[] = [
-  { least: 16, expected: 0.97 },
-  { least: 8, expected: 0.93 },
-  { least: 4, expected: 0.85 },
-  { least: 3, expected: 0.7 },
-  { least: 2, expected: 0.5 },
+  { least: 16, expected: 0.985 },
+  { least: 8, expected: 0.96 },
+  { least: 4, expected: 0.92 },
+  { least: 3, expected: 0.85 },
+  { least: 2, expected: 0.75 },
 ];
 
 interface Match {
