@@ -8,7 +8,7 @@ const propose = (history: number[], most = 4, drafter = new LookupDrafter()): nu
 
 describe('lookup', () => {
   test('proposes what followed the last tokens before', () => {
-    expect(propose([1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4])).toEqual([5, 6, 7]);
+    expect(propose([1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4], 3)).toEqual([5, 6, 7]);
   });
   test('the longest match wins, the latest of equals', () => {
     expect(propose([1, 2, 3, 50, 60, 0, 2, 3, 70, 80, 0, 1, 2, 3], 1)).toEqual([50]);
