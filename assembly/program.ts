@@ -4,7 +4,7 @@
 import {
   OPS, OUTPUTS, PRIVATE, PRIVATE_BYTES, PROFILE, PROGRAM, SCRATCH_OFFSET, TOKENS,
 } from './control';
-import { activateRow, addNormRow } from './ops/activate';
+import { activateRow, addNormRow, normOp } from './ops/activate';
 import { attendChunk, attendChunks } from './ops/attend';
 import { embedRow, gatherRow } from './ops/embed';
 import { combineRow, dispatchRow, expertChunk, expertChunks } from './ops/experts';
@@ -13,7 +13,7 @@ import { rotateChunk, rotateChunks } from './ops/rotate';
 import { routeRow, sortPairs } from './ops/route';
 import {
   BARRIER, FLAGS, GROUP, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD_NORM, OP_ATTEND, OP_COMBINE, OP_DISPATCH, OP_EMBED,
-  OP_EXPERTS, OP_GATE, OP_GATHER, OP_MATMUL, OP_RECEIVE, OP_ROTATE, OP_ROUTE, OP_SORT, RECORD_BYTES, USED,
+  OP_EXPERTS, OP_GATE, OP_GATHER, OP_MATMUL, OP_NORM, OP_RECEIVE, OP_ROTATE, OP_ROUTE, OP_SORT, RECORD_BYTES, USED,
 } from './record';
 import { NONE, STALE, finish, take, wait } from './sync';
 
@@ -45,6 +45,7 @@ function run(op: usize, opcode: u32, chunk: i32, rows: i32, region: usize, scrat
   else if (opcode == OP_EMBED) embedRow(op, chunk, scratch);
   else if (opcode == OP_GATHER) gatherRow(op, chunk);
   else if (opcode == OP_GATE) gateRow(op, chunk);
+  else if (opcode == OP_NORM) normOp(op, chunk);
   else if (opcode == OP_EXPERTS) expertChunk(op, chunk, rows, region, scratch);
   else if (opcode == OP_ROUTE) routeRow(op, chunk, rows, scratch);
   else if (opcode == OP_SORT) sortPairs(op, rows, scratch);

@@ -25,6 +25,7 @@ export const OP_SORT = 11;
 export const OP_DISPATCH = 12;
 export const OP_EXPERTS = 13;
 export const OP_COMBINE = 14;
+export const OP_NORM = 15;
 
 // Flags.
 /** All chunks of the group must be done before the next op starts. */
@@ -39,6 +40,8 @@ export const EXACT: u32 = 8;
 export const ON_PAIRS: u32 = 16;
 /** A single token's activations are not dispatched: all its experts read its own row. */
 export const ONE_ROW: u32 = 32;
+/** Matmul: the sums go through ACTIVATION, as in a feed-forward without a gate. */
+export const ACTED: u32 = 64;
 
 // Source and destination of most ops: f32 rows, and the bytes from one row to the next.
 export const FROM: usize = 12;
@@ -47,15 +50,16 @@ export const TO: usize = 20;
 export const TO_STRIDE: usize = 24;
 export const WIDTH: usize = 28;
 
-// EMBED: TO row t = SCALE * row ids[t] of the matrix.  MATMUL: TO (+)= activations x matrix.
+// EMBED: TO row t = SCALE * a row of the matrix, or TO += it, as START says.  MATMUL: TO (+)= activations x matrix.
 export const WEIGHTS: usize = 32;
 export const GROUP_BYTES: usize = 36; //   of 8 rows
 export const ROW_GROUPS: usize = 40;
 export const UNITS: usize = 44; //         blocks of 32 columns, or columns, as the kernel counts
 export const DEQUANTIZE: usize = 48;
-export const SCALE: usize = 52;
+export const SCALE: usize = 52; //        f32; for ACT_SOFTCAP the cap
 export const GEMV: usize = 56;
 export const GEMM: usize = 60;
+export const ROWS_BY: usize = 64; //       EMBED: which row of the matrix: BY_*
 export const X_SHARED: usize = 64; //      activations of a batch: address
 export const X_PRIVATE: usize = 68; //     activations of a single row: offset in the private region
 export const X_STRIDE: usize = 72;
@@ -63,6 +67,9 @@ export const START: usize = 76; //         how TO starts: START_*
 export const BIAS: usize = 80;
 export const UP_WEIGHTS: usize = 84; //    not 0: TO = act(activations x WEIGHTS) * (activations x UP_WEIGHTS)
 export const ACTIVATION: usize = 88;
+export const BY_TOKEN = 0;
+export const BY_POSITION = 1;
+export const BY_ZERO = 2; //               row 0 for all: the first token type
 export const START_ZERO = 0;
 export const START_ADD = 1;
 export const START_BIAS = 2;
@@ -82,9 +89,14 @@ export const SCORE_SOFTMAX = 0;
 export const SCORE_SIGMOID = 1;
 export const ACT_SILU = 0;
 export const ACT_GELU = 1; //              the tanh form
+export const ACT_GELU_ERF = 2;
+export const ACT_RELU = 3;
+export const ACT_TANH = 4;
+export const ACT_SOFTCAP = 5; //           SCALE * tanh(x / SCALE)
 
 // GATE: TO = act(TO) * FROM, for gate and up matrices of different formats.
 
+// NORM: TO = norm(FROM), in place or not.  ADD_NORM: TO += norm(FROM).
 // ACTIVATE: normalizes rows (where NORM says so) and quantizes them for the matmuls that follow.
 export const NORM: usize = 32;
 export const NORM_WEIGHT: usize = 36;

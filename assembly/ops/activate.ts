@@ -1,6 +1,7 @@
 /**
  * ACTIVATE: prepares rows for the matmuls that follow: normalization, then quantization into the forms that
- * their kernels take. One chunk is one row. ADD_NORM: TO += norm(FROM), as after a Gemma block.
+ * their kernels take. One chunk is one row. ADD_NORM: TO += norm(FROM), as after a Gemma block; NORM: TO =
+ * norm(FROM), as after a BERT block.
  */
 import { quantizeRow } from '../quant/activations';
 import {
@@ -33,6 +34,13 @@ export function activateRow(op: usize, row: i32, region: usize, scratch: usize):
   const to8 = target(op, X8_SHARED, X8_PRIVATE, X8_STRIDE, row, region);
   const to16 = target(op, X16_SHARED, X16_PRIVATE, X16_STRIDE, row, region);
   if (to8 | to16) quantizeRow(from, width, to8, to16);
+}
+
+export function normOp(op: usize, row: i32): void {
+  const from = <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE);
+  const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
+  const weight = load<u32>(op + NORM_WEIGHT), bias = load<u32>(op + NORM_BIAS);
+  normRow(load<u32>(op + NORM), from, to, load<i32>(op + WIDTH), weight, bias, load<f32>(op + EPSILON));
 }
 
 export function addNormRow(op: usize, row: i32, scratch: usize): void {

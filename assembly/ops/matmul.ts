@@ -1,6 +1,6 @@
 /**
  * MATMUL: TO [rows, 8 x ROW_GROUPS] = START + activations [rows, width] x weights^T; with UP_WEIGHTS, the
- * gated form act(x W) * (x U).
+ * gated form act(x W) * (x U); with the flag ACTED, act(...) of the sum.
  *
  * Up to three rows go through the GEMV kernel, more through the GEMM kernel; both add the blocks of a weight
  * row in the same order, so a token's result is the same bits either way.
@@ -8,10 +8,11 @@
 import { THREADS } from '../control';
 import { exactGroup } from '../quant/float';
 import {
-  ACTIVATION, ACT_SILU, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM, FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, ROW_GROUPS, START,
-  START_ADD_BIAS, START_BIAS, START_ZERO, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
+  ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
+  FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, ROW_GROUPS, SCALE, START, START_ADD_BIAS, START_BIAS, START_ZERO, TO, TO_STRIDE, UNITS,
+  UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
-import { gelu4, silu4 } from './math';
+import { gelu4, geluErf4, silu4, tanh4 } from './math';
 
 /** Rows below this are done one by one with the GEMV kernel. */
 const GEMM_ROWS = 4;
@@ -53,12 +54,28 @@ function begin(op: usize, y: usize, first: i32, groups: i32): void {
   }
 }
 
+/** One of ACT_*; `cap` is for ACT_SOFTCAP. */
+// @ts-ignore: decorator
+@inline function act4(kind: u32, x: v128, cap: v128): v128 {
+  if (kind == ACT_SILU) return silu4(x);
+  if (kind == ACT_GELU) return gelu4(x);
+  if (kind == ACT_GELU_ERF) return geluErf4(x);
+  if (kind == ACT_RELU) return f32x4.max(x, f32x4.splat(0));
+  if (kind == ACT_TANH) return tanh4(x);
+  return f32x4.mul(cap, tanh4(f32x4.div(x, cap)));
+}
+
+/** y = act(y) over `count` (a multiple of 8) values. */
+function act(op: usize, y: usize, count: i32): void {
+  const kind = load<u32>(op + ACTIVATION), cap = v128.load32_splat(op + SCALE);
+  for (let p = y, end = y + (<usize>count << 2); p < end; p += 16) v128.store(p, act4(kind, v128.load(p), cap));
+}
+
 /** gate = act(gate) * up over `count` (a multiple of 8) values. */
 function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
-  const silu = load<u32>(op + ACTIVATION) == ACT_SILU;
+  const kind = load<u32>(op + ACTIVATION), cap = v128.load32_splat(op + SCALE);
   for (let offset: usize = 0, end = <usize>count << 2; offset < end; offset += 16) {
-    const g = v128.load(gateAt + offset);
-    v128.store(gateAt + offset, f32x4.mul(silu ? silu4(g) : gelu4(g), v128.load(upAt + offset)));
+    v128.store(gateAt + offset, f32x4.mul(act4(kind, v128.load(gateAt + offset), cap), v128.load(upAt + offset)));
   }
 }
 
@@ -109,6 +126,7 @@ function gemvChunk(
     return;
   }
   const groups = load<i32>(op + ROW_GROUPS), half = streamGroups(op, rows);
+  const acted = (load<u32>(op + FLAGS) & ACTED) != 0;
   // With an odd number of groups the last one has no partner: it goes alone, as both streams.
   const paired = min(count, groups - half - first);
   for (let row = 0; row < rows; row++) {
@@ -118,6 +136,10 @@ function gemvChunk(
     if (paired < count) {
       const w = a + <usize>paired * bytes, last = y + (<usize>paired << 5);
       call_indirect<void>(kernel, w, w, x, last, last, 1, units);
+    }
+    if (acted) {
+      act(op, y, count << 3);
+      if (paired > 0) act(op, y + (<usize>half << 5), paired << 3);
     }
     x += xStride;
     y += stride;
@@ -142,7 +164,7 @@ function groupsChunk(
 ): void {
   const bytes = <usize>load<u32>(op + GROUP_BYTES), stride = <usize>load<u32>(op + TO_STRIDE);
   const weights = <usize>load<u32>(op + WEIGHTS), up = <usize>load<u32>(op + UP_WEIGHTS);
-  const unpacked = scratch + (<usize>rows << 5);
+  const unpacked = scratch + (<usize>rows << 5), acted = (load<u32>(op + FLAGS) & ACTED) != 0;
   for (let g = first; g < first + count; g++) {
     const y = to + (<usize>g << 5), w = part + <usize>g * bytes;
     if (up) {
@@ -152,5 +174,6 @@ function groupsChunk(
     for (let row = 0; row < rows; row++) begin(op, y + <usize>row * stride, g, 1);
     multiplyGroup(op, weights + w, x, xStride, y, stride, rows, unpacked);
     if (up) for (let row: usize = 0; row < <usize>rows; row++) gate(op, y + row * stride, scratch + (row << 5), 8);
+    if (acted) for (let row: usize = 0; row < <usize>rows; row++) act(op, y + row * stride, 8);
   }
 }

@@ -3,7 +3,7 @@ import { ModelError } from '../errors.ts';
 import { findBoolean, findCount, findNumber, type Metadata } from '../gguf/metadata.ts';
 import type { Architecture, ExpertSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
 import { activate, gatedOps, type Op } from './program.ts';
-import { formOf, type Weight, type Weights } from './weights.ts';
+import { formOf, type Norm, type Weight, type Weights } from './weights.ts';
 
 /** More experts in a layer than any model has. */
 const MOST_EXPERTS = 4096;
@@ -73,7 +73,7 @@ export function expertOps(
   weights: Weights,
   layer: LayerSpec,
   experts: ExpertSpec,
-  norm: Weight,
+  norm: Norm,
   exact: boolean,
 ): Op[] {
   const name = (part: string) => `blk.${layer.index}.${part}`;
@@ -91,7 +91,7 @@ export function expertOps(
   return [
     activate('hidden', width, norm, users, exact),
     { kind: 'matmul', weight: router, to: 'router', barrier: !sharedGate },
-    ...(sharedGate && sharedUp ? gatedOps(sharedGate, sharedUp) : []),
+    ...(sharedGate && sharedUp ? gatedOps({ weight: sharedGate }, { weight: sharedUp }) : []),
     { kind: 'route', experts, bias: weights.optionalVector(name('exp_probs_b.bias'), count) },
     { kind: 'sort', experts },
     ...forms.map((form): Op => ({ kind: 'dispatch', experts, form, width })),

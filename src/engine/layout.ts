@@ -7,7 +7,7 @@
  * Nothing is allocated here: a layout is numbers, so that a model's need is known before any memory is.
  */
 import { ModelError } from '../errors.ts';
-import { activationBytes, groupBytes, type ActivationForm } from '../kernels/formats.ts';
+import { activationBytes, fileRowBytes, groupBytes, type ActivationForm } from '../kernels/formats.ts';
 import { CONTROL, PAGE } from '../kernels/control.ts';
 import { KV_F16, KV_F32, KV_Q8_0, RECORD_BYTES } from '../kernels/record.ts';
 import type { ExpertSpec, ModelSpec } from './architectures/types.ts';
@@ -74,7 +74,7 @@ export interface SegmentLayout {
   /** Raw bytes while loading: `stageBytes` per worker, over the work buffers. */
   stage: number;
   stageBytes: number;
-  /** Address of each weight, by tensor name. */
+  /** Address of each weight, by its key. */
   weights: Map<string, number>;
   weightBytes: number;
   kv: { address: number; pageBytes: number; layers: Map<number, { keys: number; values: number }> };
@@ -104,7 +104,9 @@ export function weightsOf(op: Op): Weight[] {
     case 'embed':
       return [op.weight];
     case 'activate':
-      return op.norm ? [op.norm] : [];
+    case 'norm':
+    case 'addNorm':
+      return [op.norm?.weight, op.norm?.bias].filter((weight) => weight !== undefined);
     case 'matmul':
       return [op.weight, op.up, op.bias].filter((weight) => weight !== undefined);
     case 'expertMatmul':
@@ -113,8 +115,6 @@ export function weightsOf(op: Op): Weight[] {
       return op.bias ? [op.bias] : [];
     case 'rotate':
       return [op.qNorm, op.kNorm].filter((weight) => weight !== undefined);
-    case 'addNorm':
-      return [op.norm];
     default:
       return [];
   }
@@ -173,6 +173,9 @@ function attendScratch(spec: ModelSpec, program: SegmentProgram): number {
   );
 }
 
+/** Weights that whichever kernel unpacks at a time. */
+const UNPACKED_BYTES = 10240;
+
 /** Scratch of a matmul chunk: gate rows (or groups), then the unpacked weights of whichever kernel. */
 function matmulScratch(program: SegmentProgram, batch: number): number {
   const groups = Math.max(
@@ -181,7 +184,13 @@ function matmulScratch(program: SegmentProgram, batch: number): number {
       (op.kind === 'matmul' || op.kind === 'expertMatmul') && op.up ? Math.ceil(op.weight.rows / 8) : 0,
     ),
   );
-  return Math.max(batch, groups) * 32 + 10240;
+  return Math.max(batch, groups) * 32 + UNPACKED_BYTES;
+}
+
+/** Scratch of an embedding that is added: its row, then what the kernel unpacks. */
+function embedScratch(program: SegmentProgram): number {
+  const widths = program.ops.map((op) => (op.kind === 'embed' && op.by !== 'token' ? op.weight.columns : 0));
+  return Math.max(0, ...widths) * 4 + UNPACKED_BYTES;
 }
 
 /** @throws ModelError when the segment does not fit into 4 GiB */
@@ -262,6 +271,7 @@ export function layoutSegment(
     padded(experts) * 12,
     attendScratch(spec, program),
     matmulScratch(program, batch),
+    embedScratch(program),
   );
   const privateBytes = align(privateTop + scratchBytes, 4096) + 192;
   const privateAddress = take(privateBytes * threads, 4096);
@@ -269,7 +279,7 @@ export function layoutSegment(
   const matrices = program.ops.flatMap(weightsOf);
   const largestRows = Math.max(
     0,
-    ...matrices.map(({ tensor, rows, parts = 1 }) => (tensor.byteLength / parts / rows) * Math.min(8, rows)),
+    ...matrices.map(({ format, columns }) => (format ? fileRowBytes(format, columns) * 8 : 0)),
   );
   const stageBytes = align(Math.max(STAGE_BYTES, largestRows), 4096);
   top = Math.max(top, stage + stageBytes * threads);
@@ -277,7 +287,7 @@ export function layoutSegment(
   const weights = new Map<string, number>();
   const weightsStart = top;
   for (const weight of matrices.filter((w) => !w.format).concat(matrices.filter((w) => w.format))) {
-    if (!weights.has(weight.tensor.name)) weights.set(weight.tensor.name, take(weightBytes(weight)));
+    if (!weights.has(weight.key)) weights.set(weight.key, take(weightBytes(weight)));
   }
   const totalWeights = top - weightsStart;
 

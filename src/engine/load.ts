@@ -72,8 +72,9 @@ function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]):
  * @throws ModelError for what the engine cannot run; UsageError for options out of range
  */
 export async function planModel(file: GgufFile, options: ResolvedOptions): Promise<Plan> {
-  const spec = await readSpec(file);
-  const contextSize = count('contextSize', options.contextSize || defaultContext(spec), 1, 2 ** 24);
+  if (options.contextSize !== 0) count('contextSize', options.contextSize, 1, 2 ** 24);
+  const spec = await readSpec(file, options.contextSize);
+  const { contextSize } = spec;
   const threads = count('threads', options.threads, 1, 256);
   const batch = count('batchSize', Math.min(options.batchSize ?? 512, contextSize), 1, 4096);
   const layoutOptions: LayoutOptions = {
@@ -97,11 +98,6 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
     weightBytes: sum((layout) => layout.weightBytes),
     kvBytes: sum((layout) => layout.kv.pageBytes * layoutOptions.pages),
   };
-}
-
-/** Positions where the user names none: what the model was trained for, at most 4096. */
-function defaultContext(spec: ModelSpec): number {
-  return Math.min(spec.trainedContext, 4096);
 }
 
 /**

@@ -1,13 +1,13 @@
 /**
- * A ModelSpec to programs: for each segment the list of ops of its layers, as values; layout.ts gives them
- * addresses and records.ts writes them as records.
+ * A ModelSpec to programs: for each segment the list of ops of its layers, as values; memory.ts gives them
+ * addresses and layout.ts writes them as records.
  */
 import type { ActivationForm } from '../kernels/formats.ts';
-import type { ExpertSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
+import type { Activation, ExpertSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
 import { expertOps } from './experts.ts';
-import { formOf, Weights, type Weight } from './weights.ts';
+import { formOf, Weights, type Linear, type Norm, type Weight } from './weights.ts';
 
-/** Work buffers of f32 rows, one row per token: see bufferWidths in layout.ts. */
+/** Work buffers of f32 rows, one row per token: see BUFFER_WIDTHS in memory.ts. */
 export type Buffer =
   | 'hidden'
   | 'query'
@@ -27,12 +27,12 @@ export type PairBuffer = 'expertGate' | 'expertUp' | 'expertOutput';
 
 export type Op =
   | { kind: 'receive' }
-  | { kind: 'embed'; weight: Weight; to: Buffer; scale: number }
+  | { kind: 'embed'; weight: Weight; by: 'token' | 'position' | 'zero'; to: Buffer; scale: number }
   | {
       kind: 'activate';
       from: Buffer;
       width: number;
-      norm?: Weight;
+      norm?: Norm;
       forms: ActivationForm[];
       onOutputs?: boolean;
       /** Rows are pairs of a token and one of its experts. */
@@ -47,6 +47,10 @@ export type Op =
       add?: boolean;
       /** Gated: to = act(x weight) * (x up). */
       up?: Weight;
+      /** to = act(x weight + bias) */
+      act?: Activation;
+      /** to = softcap * tanh(x weight / softcap) */
+      softcap?: number;
       onOutputs?: boolean;
       barrier: boolean;
     }
@@ -70,7 +74,7 @@ export type Op =
   | { kind: 'combine'; experts: ExpertSpec }
   | { kind: 'rotate'; layer: LayerSpec; qNorm?: Weight; kNorm?: Weight }
   | { kind: 'attend'; layer: LayerSpec }
-  | { kind: 'addNorm'; from: Buffer; to: Buffer; norm: Weight }
+  | { kind: 'norm' | 'addNorm'; from: Buffer; to: Buffer; norm: Norm }
   | { kind: 'gather'; from: Buffer; to: Buffer };
 
 export interface SegmentProgram {
@@ -91,23 +95,37 @@ export function compileProgram(spec: ModelSpec, cuts: readonly number[], exact: 
   const starts = [0, ...cuts];
   return starts.map((first, i) => {
     const last = starts[i + 1] ?? spec.layers.length;
-    const ops: Op[] = i === 0 ? [embedOp(spec, weights)] : [{ kind: 'receive' }];
+    const ops: Op[] = i === 0 ? embedOps(spec, weights) : [{ kind: 'receive' }];
     for (const layer of spec.layers.slice(first, last)) ops.push(...layerOps(spec, weights, layer, exact));
     if (last === spec.layers.length) ops.push(...outputOps(spec, weights, exact));
     return { first, last, ops };
   });
 }
 
-function embedOp(spec: ModelSpec, weights: Weights): Op {
-  const weight = weights.matrix('token_embd.weight', spec.vocabulary, spec.width);
-  return { kind: 'embed', weight, to: 'hidden', scale: spec.embeddingScale };
+function embedOps(spec: ModelSpec, weights: Weights): Op[] {
+  const { width, vocabulary, embeddingScale: scale } = spec;
+  const ops: Op[] = [
+    {
+      kind: 'embed',
+      weight: weights.matrix('token_embd.weight', vocabulary, width),
+      by: 'token',
+      to: 'hidden',
+      scale,
+    },
+  ];
+  if (spec.architecture.rope === 'none') {
+    const name = 'position_embd.weight';
+    const weight = weights.matrix(name, weights.rowsOf(name) ?? spec.trainedContext, width);
+    ops.push({ kind: 'embed', weight, by: 'position', to: 'hidden', scale: 1 });
+  }
+  return ops;
 }
 
 /** Prepares `from` for the matmuls with the weights in `users`. */
 export function activate(
   from: Buffer,
   width: number,
-  norm: Weight | undefined,
+  norm: Norm | undefined,
   users: Weight[],
   exact: boolean,
 ): Op & { kind: 'activate' } {
@@ -123,68 +141,86 @@ export function activate(
 function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
   const name = (part: string) => `blk.${layer.index}.${part}`;
   const { width, headWidth, valueWidth } = spec;
-  const q = weights.matrix(name('attn_q.weight'), layer.heads * headWidth, width);
-  const k = weights.matrix(name('attn_k.weight'), layer.kvHeads * headWidth, width);
-  const v = weights.matrix(name('attn_v.weight'), layer.kvHeads * valueWidth, width);
-  const o = weights.matrix(name('attn_output.weight'), width, layer.heads * valueWidth);
-  const bias = (part: string, length: number) => weights.optionalVector(name(part), length);
+  const [q, k, v] = weights.linears(
+    name('attn_qkv'),
+    [name('attn_q'), name('attn_k'), name('attn_v')],
+    [layer.heads * headWidth, layer.kvHeads * headWidth, layer.kvHeads * valueWidth],
+    width,
+  ) as [Linear, Linear, Linear];
+  const o = weights.linear(name('attn_output'), width, layer.heads * valueWidth);
+  const headNorm = (part: string) => weights.optionalVector(name(part), headWidth);
   return [
-    activate('hidden', width, weights.vector(name('attn_norm.weight'), width), [q, k, v], exact),
-    { kind: 'matmul', weight: q, to: 'query', bias: bias('attn_q.bias', q.rows), barrier: false },
-    { kind: 'matmul', weight: k, to: 'key', bias: bias('attn_k.bias', k.rows), barrier: false },
-    { kind: 'matmul', weight: v, to: 'value', bias: bias('attn_v.bias', v.rows), barrier: true },
-    {
-      kind: 'rotate',
-      layer,
-      qNorm: bias('attn_q_norm.weight', headWidth),
-      kNorm: bias('attn_k_norm.weight', headWidth),
-    },
+    activate('hidden', width, weights.norm(name('attn_norm'), width), [q.weight, k.weight, v.weight], exact),
+    { kind: 'matmul', ...q, to: 'query', barrier: false },
+    { kind: 'matmul', ...k, to: 'key', barrier: false },
+    { kind: 'matmul', ...v, to: 'value', barrier: true },
+    { kind: 'rotate', layer, qNorm: headNorm('attn_q_norm.weight'), kNorm: headNorm('attn_k_norm.weight') },
     { kind: 'attend', layer },
-    activate('attention', o.columns, undefined, [o], exact),
-    ...branchEnd(o, bias('attn_output.bias', width), bias('post_attention_norm.weight', width)),
+    activate('attention', o.weight.columns, undefined, [o.weight], exact),
+    ...branchEnd(weights, o, name('post_attention_norm')),
     ...feedForwardOps(spec, weights, layer, exact),
   ];
 }
 
 /** The last matmul of a branch: into the hidden state, or through a norm of its own first. */
-function branchEnd(weight: Weight, bias: Weight | undefined, postNorm: Weight | undefined): Op[] {
-  if (!postNorm) return [{ kind: 'matmul', weight, to: 'hidden', add: true, bias, barrier: true }];
+function branchEnd(weights: Weights, last: Linear, postNorm: string): Op[] {
+  if (!weights.has(`${postNorm}.weight`)) {
+    return [{ kind: 'matmul', ...last, to: 'hidden', add: true, barrier: true }];
+  }
   return [
-    { kind: 'matmul', weight, to: 'branch', bias, barrier: true },
-    { kind: 'addNorm', from: 'branch', to: 'hidden', norm: postNorm },
+    { kind: 'matmul', ...last, to: 'branch', barrier: true },
+    { kind: 'addNorm', from: 'branch', to: 'hidden', norm: weights.norm(postNorm, last.weight.rows) },
   ];
 }
 
 function feedForwardOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
   const name = (part: string) => `blk.${layer.index}.${part}`;
   const { width } = spec;
-  const norm = weights.vector(name('ffn_norm.weight'), width);
+  const norm = weights.norm(name('ffn_norm'), width);
   if (layer.experts) return expertOps(spec, weights, layer, layer.experts, norm, exact);
-  const gate = weights.matrix(name('ffn_gate.weight'), layer.feedForward, width);
-  const up = weights.matrix(name('ffn_up.weight'), layer.feedForward, width);
-  const down = weights.matrix(name('ffn_down.weight'), width, layer.feedForward);
+  const down = weights.linear(name('ffn_down'), width, layer.feedForward);
+  const { users, ops } = innerOps(spec, weights, layer);
   return [
-    activate('hidden', width, norm, [gate, up], exact),
-    ...gatedOps(gate, up),
-    activate('gate', layer.feedForward, undefined, [down], exact),
-    ...branchEnd(down, undefined, weights.optionalVector(name('post_ffw_norm.weight'), width)),
+    activate('hidden', width, norm, users, exact),
+    ...ops,
+    activate('gate', layer.feedForward, undefined, [down.weight], exact),
+    ...branchEnd(weights, down, name('post_ffw_norm')),
   ];
 }
 
+/** From the normed hidden state to the inner one: act(gate) * up, with both in one tensor or not, or act(up). */
+function innerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec): { users: Weight[]; ops: Op[] } {
+  const [gateName, upName] = [`blk.${layer.index}.ffn_gate`, `blk.${layer.index}.ffn_up`];
+  const rows = layer.feedForward;
+  const { width } = spec;
+  const separate = weights.has(`${gateName}.weight`);
+  if (!separate && weights.rowsOf(`${upName}.weight`) === rows) {
+    const up = weights.linear(upName, rows, width);
+    const act = spec.architecture.activation;
+    return { users: [up.weight], ops: [{ kind: 'matmul', ...up, act, to: 'gate', barrier: true }] };
+  }
+  const [gate, up] = separate
+    ? [weights.linear(gateName, rows, width), weights.linear(upName, rows, width)]
+    : [0, rows].map((first) => weights.linear(upName, rows, width, { first, of: 2 * rows }));
+  return { users: [gate!.weight, up!.weight], ops: gatedOps(gate!, up!) };
+}
+
 /** gate = act(x gate) * (x up) */
-export function gatedOps(gate: Weight, up: Weight): Op[] {
-  if (gate.format === up.format) return [{ kind: 'matmul', weight: gate, up, to: 'gate', barrier: true }];
+export function gatedOps(gate: Linear, up: Linear): Op[] {
+  if (gate.weight.format === up.weight.format && !gate.bias && !up.bias) {
+    return [{ kind: 'matmul', weight: gate.weight, up: up.weight, to: 'gate', barrier: true }];
+  }
   return [
-    { kind: 'matmul', weight: gate, to: 'gate', barrier: false },
-    { kind: 'matmul', weight: up, to: 'up', barrier: true },
-    { kind: 'gate', to: 'gate', from: 'up', width: gate.rows },
+    { kind: 'matmul', ...gate, to: 'gate', barrier: false },
+    { kind: 'matmul', ...up, to: 'up', barrier: true },
+    { kind: 'gate', to: 'gate', from: 'up', width: gate.weight.rows },
   ];
 }
 
 function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): Op[] {
   const name = weights.has('output.weight') ? 'output.weight' : 'token_embd.weight';
   const weight = weights.matrix(name, spec.vocabulary, spec.width);
-  const norm = weights.vector('output_norm.weight', spec.width);
+  const norm = weights.norm('output_norm', spec.width);
   return [
     { kind: 'gather', from: 'hidden', to: 'output' },
     {
@@ -195,6 +231,13 @@ function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): Op[] {
       forms: [formOf(weight, exact)],
       onOutputs: true,
     },
-    { kind: 'matmul', weight, to: 'logits', onOutputs: true, barrier: true },
+    {
+      kind: 'matmul',
+      weight,
+      to: 'logits',
+      softcap: spec.logitSoftcap || undefined,
+      onOutputs: true,
+      barrier: true,
+    },
   ];
 }

@@ -3,7 +3,7 @@ import * as C from '../kernels/control.ts';
 import * as R from '../kernels/record.ts';
 import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL, type KernelExports } from '../kernels/exports.ts';
 import { activationBytes, groupBytes, units, type ActivationForm } from '../kernels/formats.ts';
-import type { ExpertSpec, ModelSpec } from './architectures/types.ts';
+import type { Activation, ExpertSpec, ModelSpec } from './architectures/types.ts';
 import {
   activationSlot,
   KV_CODES,
@@ -13,13 +13,23 @@ import {
   type SegmentLayout,
 } from './layout.ts';
 import type { Buffer, Op } from './program.ts';
-import { formOf, type Weight } from './weights.ts';
+import { formOf, type Norm, type Weight } from './weights.ts';
 
 /** Byte offsets of a form's words in an ACTIVATE record. */
 const FORM_WORDS: Record<ActivationForm, [shared: number, priv: number, stride: number]> = {
   int8: [R.X8_SHARED, R.X8_PRIVATE, R.X8_STRIDE],
   int16: [R.X16_SHARED, R.X16_PRIVATE, R.X16_STRIDE],
   f32: [R.X32_SHARED, R.X32_PRIVATE, R.X32_STRIDE],
+};
+
+const ROWS_BY = { token: R.BY_TOKEN, position: R.BY_POSITION, zero: R.BY_ZERO } as const;
+
+const ACTIVATIONS: Record<Activation, number> = {
+  silu: R.ACT_SILU,
+  gelu: R.ACT_GELU,
+  'gelu-erf': R.ACT_GELU_ERF,
+  relu: R.ACT_RELU,
+  tanh: R.ACT_TANH,
 };
 
 /** Fills the memory of a segment below its weights. Kernel numbers come from the instantiated module. */
@@ -112,7 +122,7 @@ class RecordWriter {
   }
 
   private address(weight: Weight | undefined): number {
-    return weight ? this.layout.weights.get(weight.tensor.name)! : 0;
+    return weight ? this.layout.weights.get(weight.key)! : 0;
   }
 
   write(op: Op, group: number): void {
@@ -127,6 +137,8 @@ class RecordWriter {
         this.buffer(op.to, R.TO, R.TO_STRIDE);
         this.u32(R.WIDTH, op.weight.columns);
         this.f32(R.SCALE, op.scale);
+        this.u32(R.ROWS_BY, ROWS_BY[op.by]);
+        this.u32(R.START, op.by === 'token' ? R.START_ZERO : R.START_ADD);
         this.weight(op.weight);
         break;
       case 'activate':
@@ -137,6 +149,7 @@ class RecordWriter {
       case 'matmul':
         this.matmul(op);
         if (op.onOutputs) flags |= R.ON_OUTPUTS;
+        if (op.act !== undefined || op.softcap !== undefined) flags |= R.ACTED;
         flags |= this.exactFlag(op.weight);
         break;
       case 'expertMatmul':
@@ -176,8 +189,9 @@ class RecordWriter {
       case 'attend':
         this.attend(op);
         break;
+      case 'norm':
       case 'addNorm':
-        this.u32(R.OPCODE, R.OP_ADD_NORM);
+        this.u32(R.OPCODE, op.kind === 'norm' ? R.OP_NORM : R.OP_ADD_NORM);
         this.buffer(op.from, R.FROM, R.FROM_STRIDE);
         this.buffer(op.to, R.TO, R.TO_STRIDE);
         this.norm(op.norm, this.spec.width);
@@ -216,14 +230,16 @@ class RecordWriter {
     this.u32(R.GEMM, index(GEMM_KERNEL));
   }
 
-  private activation(): void {
-    this.u32(R.ACTIVATION, this.spec.architecture.activation === 'silu' ? R.ACT_SILU : R.ACT_GELU);
+  private activation(activation: Activation = this.spec.architecture.activation): void {
+    this.u32(R.ACTIVATION, ACTIVATIONS[activation]);
   }
 
-  private norm(weight: Weight | undefined, width: number): void {
+  private norm(norm: Norm | undefined, width: number): void {
+    const kind = this.spec.architecture.norm === 'layer' ? R.NORM_LAYER : R.NORM_RMS;
     this.u32(R.WIDTH, width);
-    this.u32(R.NORM, weight ? R.NORM_RMS : R.NORM_NONE);
-    this.u32(R.NORM_WEIGHT, this.address(weight));
+    this.u32(R.NORM, norm ? kind : R.NORM_NONE);
+    this.u32(R.NORM_WEIGHT, this.address(norm?.weight));
+    this.u32(R.NORM_BIAS, this.address(norm?.bias));
     this.f32(R.EPSILON, this.spec.epsilon);
   }
 
@@ -296,7 +312,9 @@ class RecordWriter {
     this.u32(R.START, start);
     this.u32(R.BIAS, this.address(op.bias));
     this.u32(R.UP_WEIGHTS, this.address(op.up));
-    this.activation();
+    this.activation(op.act);
+    if (op.softcap) this.u32(R.ACTIVATION, R.ACT_SOFTCAP);
+    this.f32(R.SCALE, op.softcap ?? 0);
   }
 
   private heads(op: Op & { kind: 'rotate' | 'attend' }): void {
@@ -321,8 +339,9 @@ class RecordWriter {
     this.u32(R.K_STRIDE, key.stride);
     this.u32(R.V_FROM, value.address);
     this.u32(R.V_STRIDE, value.stride);
-    this.u32(R.ROTARY, this.spec.ropes[op.layer.rope]!.rotary);
-    this.u32(R.ROPE_TABLE, op.layer.rope);
+    const { rope } = op.layer;
+    this.u32(R.ROTARY, rope === undefined ? 0 : this.spec.ropes[rope]!.rotary);
+    this.u32(R.ROPE_TABLE, rope ?? 0);
     this.u32(R.Q_NORM, this.address(op.qNorm));
     this.u32(R.K_NORM, this.address(op.kNorm));
     this.f32(R.HEAD_EPSILON, this.spec.epsilon);
@@ -334,6 +353,6 @@ class RecordWriter {
     this.buffer('attention', R.TO, R.TO_STRIDE);
     this.u32(R.WINDOW, op.layer.window);
     this.f32(R.SOFTMAX_SCALE, this.spec.softmaxScale);
-    this.f32(R.SOFTCAP, 0);
+    this.f32(R.SOFTCAP, this.spec.attentionSoftcap);
   }
 }

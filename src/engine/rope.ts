@@ -19,7 +19,7 @@ export function plainRope(rotary: number, base: number): Rope {
 
 /**
  * The rotation that the file's metadata asks for: plain, linear (positions divided by a factor), yarn, or
- * with a factor per pair (`rope_freqs.weight`: Llama 3.1).
+ * with a factor per pair (Llama 3.1, LongRoPE).
  *
  * @throws ModelError for a scaling type that is not known
  */
@@ -37,7 +37,9 @@ export function ropeFromMetadata(
     findNumber(metadata, key('scaling.factor')) ?? findNumber(metadata, key('scale_linear')) ?? 1;
   const type = findString(metadata, key('scaling.type')) ?? (factor === 1 ? 'none' : 'linear');
   const magnitude = findNumber(metadata, key('scaling.attn_factor')) ?? 1;
-  if (type === 'none' || factor === 0 || factor === 1) return { rotary, frequencies, magnitude };
+  // LongRoPE scales by its factors alone.
+  if (type === 'none' || type === 'longrope' || factor === 0 || factor === 1)
+    return { rotary, frequencies, magnitude };
   if (type === 'linear') return { rotary, frequencies: frequencies.map((f) => f / factor), magnitude };
   if (type === 'yarn') return yarn(metadata, key, { rotary, frequencies, magnitude }, base, factor);
   throw new ModelError(`rope scaling "${type}" (${key('scaling.type')}) is not supported`);

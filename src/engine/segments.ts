@@ -27,9 +27,7 @@ export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEM
   const needs = apart.map((program) => {
     const layout = layoutSegment(spec, program, options);
     const cache = layout.kv.pageBytes * options.pages;
-    const byName = new Map(
-      program.ops.flatMap(weightsOf).map((weight) => [weight.tensor.name, weightBytes(weight)]),
-    );
+    const byName = new Map(program.ops.flatMap(weightsOf).map((weight) => [weight.key, weightBytes(weight)]));
     const weights = [...byName.values()].reduce((a, b) => a + b, 0);
     return { weights, all: weights + cache, work: layout.bytes - layout.weightBytes - cache };
   });

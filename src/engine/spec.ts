@@ -13,19 +13,23 @@ import {
 import { readTensor } from '../gguf/tensors.ts';
 import type { GgufFile, GgufTensor } from '../gguf/types.ts';
 import { architectureOf } from './architectures/index.ts';
-import type { LayerSpec, ModelSpec, Rope } from './architectures/types.ts';
+import type { Architecture, LayerSpec, ModelSpec, Rope } from './architectures/types.ts';
 import { readExperts } from './experts.ts';
 import { plainRope, ropeFromMetadata } from './rope.ts';
 
 /** More layers than any model has; the rest of the sizes is checked against the tensors. */
 const MOST_LAYERS = 4096;
 
+/** Positions where the user names none: what the model was trained for, at most this. */
+const DEFAULT_CONTEXT = 4096;
+
 /**
- * Reads what the compiler of programs needs.
+ * Reads what the compiler of programs needs, for a context of so many tokens (0: the default).
  *
- * @throws ModelError for an unknown architecture, sizes that contradict each other, a missing tensor
+ * @throws ModelError for an unknown architecture, sizes that contradict each other, a missing tensor, a context
+ *   longer than the table of learned positions
  */
-export async function readSpec(file: GgufFile): Promise<ModelSpec> {
+export async function readSpec(file: GgufFile, wantedContext = 0): Promise<ModelSpec> {
   const { metadata } = file;
   const architecture = architectureOf(getString(metadata, 'general.architecture'));
   const key = (name: string) => `${architecture.name}.${name}`;
@@ -57,7 +61,10 @@ export async function readSpec(file: GgufFile): Promise<ModelSpec> {
   }
 
   const window = findCount(metadata, key('attention.sliding_window')) ?? 0;
-  const { ropes, localRope } = await readRopes(file, tensors, rotary);
+  const trainedContext = findCount(metadata, key('context_length')) ?? 2048;
+  const contextSize = wantedContext || Math.min(trainedContext, DEFAULT_CONTEXT);
+  if (architecture.rope === 'none') checkPositions(tensors, contextSize);
+  const { ropes, localRope } = await readRopes(file, architecture, tensors, { rotary, contextSize });
   const layers = Array.from({ length: count }, (_, index): LayerSpec => {
     const layerHeads = heads[index]!,
       layerKv = kvHeads[index]!;
@@ -72,18 +79,24 @@ export async function readSpec(file: GgufFile): Promise<ModelSpec> {
       feedForward: feedForward[index]!,
       experts: experts[index],
       window: local ? window : 0,
-      rope: local ? localRope : 0,
+      rope: architecture.rope === 'none' ? undefined : local ? localRope : 0,
     };
   });
   return {
     architecture,
     width,
     vocabulary: embedding.shape[1] ?? 0,
-    trainedContext: findCount(metadata, key('context_length')) ?? 2048,
+    trainedContext,
+    contextSize,
     headWidth,
     valueWidth,
-    epsilon: findNumber(metadata, key('attention.layer_norm_rms_epsilon')) ?? 1e-5,
-    softmaxScale: findNumber(metadata, key('attention.scale')) ?? 1 / Math.sqrt(headWidth),
+    epsilon: findNumber(metadata, key(EPSILON_KEYS[architecture.norm ?? 'rms'])) ?? 1e-5,
+    softmaxScale:
+      findNumber(metadata, key('attention.scale')) ??
+      architecture.softmaxScale?.({ width, headWidth, heads: heads[0]!, layers: count }) ??
+      1 / Math.sqrt(headWidth),
+    attentionSoftcap: findNumber(metadata, key('attn_logit_softcapping')) ?? 0,
+    logitSoftcap: findNumber(metadata, key('final_logit_softcapping')) ?? 0,
     embeddingScale: architecture.scaledEmbedding ? Math.sqrt(width) : 1,
     ropes,
     layers,
@@ -97,27 +110,45 @@ function positive(metadata: Metadata, key: string): number {
   return value;
 }
 
+const EPSILON_KEYS = { rms: 'attention.layer_norm_rms_epsilon', layer: 'attention.layer_norm_epsilon' };
+
+/** @throws ModelError where learned positions do not reach to the end of the context */
+function checkPositions(tensors: ReadonlyMap<string, GgufTensor>, contextSize: number): void {
+  const rows = tensors.get('position_embd.weight')?.shape[1] ?? 0;
+  if (contextSize > rows && rows > 0) {
+    throw new ModelError(
+      `a context of ${contextSize} tokens is more than the ${rows} positions that the model has learned: use a --ctx-size of at most ${rows}`,
+    );
+  }
+}
+
 /** The file's rotation first; a second one where local layers have their own. */
 async function readRopes(
   file: GgufFile,
+  architecture: Architecture,
   tensors: ReadonlyMap<string, GgufTensor>,
-  rotary: number,
+  { rotary, contextSize }: { rotary: number; contextSize: number },
 ): Promise<{ ropes: Rope[]; localRope: number }> {
-  const name = getString(file.metadata, 'general.architecture');
-  const tensor = tensors.get('rope_freqs.weight');
-  let factors: Float32Array | undefined;
-  if (tensor) {
-    if (tensor.type !== 0 || tensor.shape[0] !== rotary / 2) {
-      throw new ModelError(`tensor rope_freqs.weight must be ${rotary / 2} x F32`);
-    }
-    const bytes = await readTensor(file, tensor);
-    factors = new Float32Array(Uint8Array.from(bytes).buffer);
-  }
-  const ropes = [ropeFromMetadata(file.metadata, name, rotary, factors)];
-  const base = architectureOf(name).localRopeBase?.(file.metadata);
+  if (architecture.rope === 'none') return { ropes: [], localRope: 0 };
+  const { metadata } = file;
+  const original = findCount(metadata, `${architecture.name}.rope.scaling.original_context_length`);
+  // LongRoPE (arXiv:2402.13753) has factors for contexts within the original length and others for longer ones.
+  const length = contextSize > (original ?? Infinity) ? 'long' : 'short';
+  const tensor = tensors.get('rope_freqs.weight') ?? tensors.get(`rope_factors_${length}.weight`);
+  const factors = tensor && (await readFactors(file, tensor, rotary / 2));
+  const ropes = [ropeFromMetadata(metadata, architecture.name, rotary, factors)];
+  const base = architecture.localRopeBase?.(metadata);
   if (base === undefined) return { ropes, localRope: 0 };
   ropes.push(plainRope(rotary, base));
   return { ropes, localRope: 1 };
+}
+
+/** Divisors of the frequencies, one per pair. */
+async function readFactors(file: GgufFile, tensor: GgufTensor, pairs: number): Promise<Float32Array> {
+  if (tensor.type !== 0 || tensor.shape[0] !== pairs) {
+    throw new ModelError(`tensor ${tensor.name} must be ${pairs} x F32`);
+  }
+  return new Float32Array(Uint8Array.from(await readTensor(file, tensor)).buffer);
 }
 
 /** `general.name`, or the architecture's. */

@@ -5,9 +5,13 @@ import type { GgufTensor } from '../gguf/types.ts';
 import { formatOf, type ActivationForm, type WeightFormat } from '../kernels/formats.ts';
 import type { ModelSpec } from './architectures/types.ts';
 
-/** A weight matrix [rows, columns] or vector of a segment. */
+/** A weight matrix [rows, columns] or vector of a segment: a tensor, or a range of its rows. */
 export interface Weight {
   tensor: GgufTensor;
+  /** The tensor's name, and which rows where it is a part. */
+  key: string;
+  /** First row of the matrix, or element of the vector, in the tensor. */
+  first: number;
   rows: number;
   columns: number;
   /** Matrices of this size in the tensor, one per expert; default: it is one. */
@@ -16,9 +20,31 @@ export interface Weight {
   format?: WeightFormat;
 }
 
+/** A norm's weight and, of a LayerNorm, bias. */
+export interface Norm {
+  weight: Weight;
+  bias?: Weight;
+}
+
 /** The form in which an op's kernels take activations. */
 export function formOf(weight: Weight, exact: boolean): ActivationForm {
   return exact ? 'f32' : weight.format!.form;
+}
+
+/** A range of a tensor's rows, and how many the tensor has. */
+interface Part {
+  first: number;
+  of: number;
+}
+
+/** A matrix and, where the file has one, its bias. */
+export interface Linear {
+  weight: Weight;
+  bias?: Weight;
+}
+
+function keyOf(name: string, rows: number, { first, of }: Part): string {
+  return rows === of ? name : `${name} ${first}..${first + rows - 1}`;
 }
 
 /** Finds, checks and describes the tensors of a model. */
@@ -33,6 +59,10 @@ export class Weights {
     return this.spec.tensors.has(name);
   }
 
+  rowsOf(name: string): number | undefined {
+    return this.spec.tensors.get(name)?.shape[1];
+  }
+
   private get(name: string): GgufTensor {
     const tensor = this.spec.tensors.get(name);
     if (!tensor)
@@ -40,17 +70,25 @@ export class Weights {
     return tensor;
   }
 
-  matrix(name: string, rows: number, columns: number): Weight {
+  /** @param part the first of these rows, where the tensor has `of` rows in all */
+  matrix(name: string, rows: number, columns: number, part: Part = { first: 0, of: rows }): Weight {
     const tensor = this.get(name);
-    this.checkShape(tensor, [columns, rows]);
-    return { tensor, rows, columns, format: this.format(tensor, rows) };
+    this.checkShape(tensor, [columns, part.of]);
+    const format = this.format(tensor, part.of);
+    const { interleave = 1 } = format;
+    if (part.first % interleave !== 0 || rows % interleave !== 0) {
+      throw new ModelError(
+        `tensor ${name}: its parts cut the interleaved rows of type ${typeLabel(tensor.type)}`,
+      );
+    }
+    return { tensor, key: keyOf(name, rows, part), first: part.first, rows, columns, format };
   }
 
   /** A tensor of `parts` matrices. */
   parts(name: string, parts: number, rows: number, columns: number): Weight {
     const tensor = this.get(name);
     this.checkShape(tensor, [columns, rows, parts]);
-    return { tensor, rows, columns, parts, format: this.format(tensor, rows) };
+    return { tensor, key: name, first: 0, rows, columns, parts, format: this.format(tensor, rows) };
   }
 
   private format(tensor: GgufTensor, rows: number): WeightFormat {
@@ -60,17 +98,44 @@ export class Weights {
     return format;
   }
 
-  vector(name: string, length: number): Weight {
+  vector(name: string, length: number, part: Part = { first: 0, of: length }): Weight {
     const tensor = this.get(name);
-    this.checkShape(tensor, [length]);
+    this.checkShape(tensor, [part.of]);
     if (tensor.type !== 0) {
       throw new ModelError(`tensor ${name} has type ${typeLabel(tensor.type)}; vectors must be F32`);
     }
-    return { tensor, rows: 1, columns: length };
+    return { tensor, key: keyOf(name, length, part), first: part.first, rows: 1, columns: length };
   }
 
-  optionalVector(name: string, length: number): Weight | undefined {
-    return this.has(name) ? this.vector(name, length) : undefined;
+  optionalVector(name: string, length: number, part?: Part): Weight | undefined {
+    return this.has(name) ? this.vector(name, length, part) : undefined;
+  }
+
+  norm(name: string, width: number): Norm {
+    return {
+      weight: this.vector(`${name}.weight`, width),
+      bias: this.optionalVector(`${name}.bias`, width),
+    };
+  }
+
+  linear(name: string, rows: number, columns: number, part?: Part): Linear {
+    return {
+      weight: this.matrix(`${name}.weight`, rows, columns, part),
+      bias: this.optionalVector(`${name}.bias`, rows, part),
+    };
+  }
+
+  /** Matrices of `rows` each: tensors of their own, or ranges of the rows of `fused` where the file has that. */
+  linears(fused: string, names: readonly string[], rows: readonly number[], columns: number): Linear[] {
+    const of = rows.reduce((a, b) => a + b);
+    let next = 0;
+    return rows.map((count, i) => {
+      const first = next;
+      next += count;
+      return this.has(`${fused}.weight`)
+        ? this.linear(fused, count, columns, { first, of })
+        : this.linear(names[i]!, count, columns);
+    });
   }
 
   private checkShape(tensor: GgufTensor, wanted: number[]): void {

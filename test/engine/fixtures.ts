@@ -14,6 +14,10 @@ export const TINY_CHAT_Q4_0 = fileURLToPath(
 /** 7 layers with a sliding window of 16 tokens, 128 tokens in the vocabulary. */
 export const GEMMA3 = fixture('models/gemma3/gemma3.F32.gguf');
 export const QWEN3 = fixture('models/qwen3/qwen3.F32.gguf');
+/** Learned positions (256), LayerNorm with biases, fused qkv, feed-forward without a gate. */
+export const GPT2 = fixture('models/gpt2/gpt2.F32.gguf');
+/** Fused qkv and gate_up. */
+export const PHI3 = fixture('models/phi3-longrope/phi3-longrope.F32.gguf');
 /** An SPM vocabulary with byte tokens. */
 export const TIED_SPM = fixture('models/llama-tied-spm/llama-tied-spm.F32.gguf');
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { UsageError } from '../../src/errors.ts';
 import type { ChatMessage, KvType, LoadOptions, Model } from '../../src/engine/types.ts';
 import { loadModelFile } from '../../src/platform/node/load-model.ts';
-import { TINY_CHAT } from './fixtures.ts';
+import { GPT2, TINY_CHAT } from './fixtures.ts';
 
 test.each<[string, LoadOptions]>([
   ['kvType', { kvType: 'F16' as KvType }],
@@ -37,5 +37,13 @@ test('a context that no WebAssembly memory holds falls back to a smaller one', a
   const model = await loadModelFile(TINY_CHAT, { ...options, fallback: true });
   expect(model.info.contextSize).toBeLessThan(2 ** 24);
   expect(attempts.length).toBeGreaterThan(0);
+  await model.dispose();
+});
+
+test('a context beyond the learned positions', async () => {
+  const loading = loadModelFile(GPT2, { threads: 1, contextSize: 257 });
+  await expect(loading).rejects.toThrow(/257 tokens.*256 positions.*--ctx-size/);
+  const model = await loadModelFile(GPT2, { threads: 1 });
+  expect(model.info.contextSize).toBe(256);
   await model.dispose();
 });

@@ -10,7 +10,7 @@ import { planModel } from '../../src/engine/load.ts';
 import { sameBits } from '../oracle/compare.ts';
 import { greedyIds, withModel } from '../oracle/models.ts';
 import { AVAILABLE } from '../oracle/variants.ts';
-import { EXPERTS, GEMMA3, k, legacy, someIds, TIED_SPM, TINY_CHAT } from './fixtures.ts';
+import { EXPERTS, GEMMA3, GPT2, k, legacy, PHI3, someIds, TIED_SPM, TINY_CHAT } from './fixtures.ts';
 
 /** More than a page of the KV cache, and six of gemma3's windows. */
 const IDS = someIds(97);
@@ -56,6 +56,8 @@ const CASES: [name: string, path: string, options: LoadOptions][] = [
   ['F32, window, q8_0 KV', GEMMA3, { kvType: 'q8_0' }],
   ['F32, window, f32 KV', GEMMA3, { kvType: 'f32' }],
   ['F32, tied, f32 KV', TIED_SPM, { kvType: 'f32' }],
+  ['F32, learned positions, no gate', GPT2, {}],
+  ['F32, fused tensors', PHI3, {}],
   ['Q8_0, f32 activations', legacy('Q8_0'), { activations: 'f32' }],
   ['Q4_K_M, f32 activations', k('Q4_K_M'), { activations: 'f32' }],
   ['MXFP4, experts, f32 activations', EXPERTS, { activations: 'f32' }],

@@ -10,7 +10,7 @@ import type { Matrix } from './machine.ts';
 import { exactRows, product, seen } from './products.ts';
 import { emptyRows, getRows, putRows, run } from './program.ts';
 import { normals, random } from './twins/numbers.ts';
-import { gelu, silu } from './twins/ops.ts';
+import { gelu, geluErf, silu } from './twins/ops.ts';
 import { randomWeights } from './twins/weights.ts';
 
 useCompiler('optimizing');
@@ -23,6 +23,9 @@ interface Multiplication {
   bias?: number;
   up?: Matrix;
   activation?: number;
+  /** The sums go through the activation. */
+  acted?: boolean;
+  cap?: number;
   threads?: number;
   /** What TO holds before. */
   before?: Float32Array[];
@@ -58,7 +61,8 @@ describe.each(VARIANTS)('%s: MATMUL', (variant) => {
         },
         {
           opcode: R.OP_MATMUL,
-          flags: how.exact ? R.EXACT : 0,
+          flags: (how.exact ? R.EXACT : 0) | (how.acted ? R.ACTED : 0),
+          floats: { [R.SCALE]: how.cap ?? 0 },
           words: {
             [R.TO]: to.at,
             [R.TO_STRIDE]: to.stride,
@@ -177,6 +181,36 @@ describe.each(VARIANTS)('%s: MATMUL', (variant) => {
           1e-6 * (1 + Math.abs(expected[r]!));
         near(y.slice(0, rows), expected, limit, `${what}, token ${t}`);
       }
+    }
+  });
+
+  it.each(plain)('$name: through each activation, with a bias', (format) => {
+    const columns = format.blockColumns === 1 ? 96 : 256;
+    const cap = 1.5;
+    for (const [rows, activation, twin] of [
+      [24, R.ACT_SILU, silu],
+      [13, R.ACT_GELU, gelu],
+      [40, R.ACT_GELU_ERF, geluErf],
+      [7, R.ACT_RELU, (x: number) => Math.max(0, x)],
+      [32, R.ACT_TANH, Math.tanh],
+      [56, R.ACT_SOFTCAP, (x: number) => cap * Math.tanh(x / cap)],
+    ] as const) {
+      machine.reset();
+      const source = random(rows);
+      const { matrix, weights } = setUp(format, rows, columns, 1);
+      const tokens = Array.from({ length: 6 }, () => normals(columns, source, 0.05));
+      const bias = normals(matrix.groups * 8, source);
+      const how = { acted: true, activation, cap, start: R.START_BIAS, bias: machine.put(bias) };
+      const what = `${format.name}, activation ${activation}`;
+      for (const [t, y] of sameInAnyBatch(matrix, tokens, how, what).entries()) {
+        const { sums, sizes } = product(weights, seen(format, tokens[t]!));
+        const x = sums.map((sum, r) => sum + bias[r]!);
+        const limit = (r: number) =>
+          1.2 * format.errorBudget * (sizes[r]! + 4) + 1e-6 * (1 + Math.abs(x[r]!));
+        near(y.slice(0, rows), x.map(twin), limit, `${what}, token ${t}`);
+      }
+      tokens[2]![5] = NaN;
+      allNaN(multiply(matrix, tokens, how)[2]!, what);
     }
   });
 

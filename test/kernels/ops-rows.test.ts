@@ -1,4 +1,4 @@
-/** Ops that take rows one by one: EMBED, GATHER, ACTIVATE, ADD_NORM, GATE; and normRow. */
+/** Ops that take rows one by one: EMBED, GATHER, ACTIVATE, NORM, ADD_NORM, GATE; and normRow. */
 import { describe, expect, it } from 'vitest';
 import { FORMATS, activationBytes } from '../../src/kernels/formats.ts';
 import * as R from '../../src/kernels/record.ts';
@@ -7,7 +7,7 @@ import { allNaN, near, sameBits } from './check.ts';
 import { Machine, VARIANTS, useCompiler } from './machine.ts';
 import { PRIVATE_X, emptyRows, getRows, putRows, run } from './program.ts';
 import { normals, random } from './twins/numbers.ts';
-import { gelu, layerNorm, rmsNorm, silu } from './twins/ops.ts';
+import { gelu, geluErf, layerNorm, rmsNorm, silu } from './twins/ops.ts';
 import { randomWeights } from './twins/weights.ts';
 
 useCompiler('optimizing');
@@ -39,6 +39,44 @@ describe.each(VARIANTS)('%s: ops on rows', (variant) => {
       for (const [t, row] of getRows(machine, to).entries()) {
         const expected = machine.dequantize(matrix, ids[t]!).map((v) => Math.fround(v * scale));
         sameBits(row, expected, `${format.name}, token ${t}`);
+      }
+    }
+  });
+
+  it.each(FORMATS)('EMBED: rows of $name by position, and row 0, added to what is there', (format) => {
+    machine.reset();
+    const columns = format.blockColumns === 1 ? 64 : 256;
+    const matrix = machine.repack(format, randomWeights(format, 24, columns, random(2)), 24, columns);
+    const positions = [3, 17, 4, 0, 23];
+    for (const [by, rowOf] of [
+      [R.BY_POSITION, (t: number) => positions[t]!],
+      [R.BY_ZERO, () => 0],
+    ] as const) {
+      const before = positions.map((p) => normals(columns, random(p)));
+      const to = putRows(machine, before);
+      const words = {
+        [R.TO]: to.at,
+        [R.TO_STRIDE]: to.stride,
+        [R.WIDTH]: columns,
+        [R.WEIGHTS]: matrix.at,
+        [R.GROUP_BYTES]: matrix.groupBytes,
+        [R.UNITS]: matrix.units,
+        [R.DEQUANTIZE]: machine.kernels.kernelIndex(format.kernel, DEQUANTIZE_KERNEL),
+        [R.ROWS_BY]: by,
+        [R.START]: R.START_ADD,
+      };
+      run(machine, [{ opcode: R.OP_EMBED, words, floats: { [R.SCALE]: 1 } }], {
+        tokens: positions.length,
+        positions: machine.put(Int32Array.from(positions)),
+        tokenIds: machine.put(Int32Array.from(positions, () => 9)),
+      });
+      for (const [t, row] of getRows(machine, to).entries()) {
+        const added = machine.dequantize(matrix, rowOf(t));
+        sameBits(
+          row,
+          before[t]!.map((v, i) => Math.fround(v + added[i]!)),
+          `${format.name}, token ${t}`,
+        );
       }
     }
   });
@@ -223,6 +261,33 @@ describe.each(VARIANTS)('%s: ops on rows', (variant) => {
     }
   });
 
+  it.each(norms.slice(1))('NORM: %s, in place and elsewhere', (_, kind) => {
+    const width = 100;
+    const source = random(kind);
+    const x = Array.from({ length: 3 }, () => normals(width, source, 3));
+    const [weight, bias] = [normals(width, source), normals(width, source)];
+    for (const inPlace of [true, false]) {
+      machine.reset();
+      const from = putRows(machine, x);
+      const to = inPlace ? from : emptyRows(machine, 3, width);
+      const words = {
+        [R.FROM]: from.at,
+        [R.FROM_STRIDE]: from.stride,
+        [R.TO]: to.at,
+        [R.TO_STRIDE]: to.stride,
+        [R.WIDTH]: width,
+        [R.NORM]: kind,
+        [R.NORM_WEIGHT]: machine.put(weight),
+        [R.NORM_BIAS]: machine.put(bias),
+      };
+      run(machine, [{ opcode: R.OP_NORM, words, floats: { [R.EPSILON]: 1e-6 } }], { tokens: 3 });
+      for (const [t, row] of getRows(machine, to).entries()) {
+        const expected = (kind === R.NORM_RMS ? rmsNorm : layerNorm)(x[t]!, 1e-6, weight, bias);
+        near(row, expected, () => 5e-6, `token ${t}`);
+      }
+    }
+  });
+
   it('GATE: SiLU to within a few units in the last place from -85 to 85', () => {
     machine.reset();
     const x = Float32Array.from({ length: 4096 }, (_, i) => -85 + (170 * i) / 4095);
@@ -240,7 +305,7 @@ describe.each(VARIANTS)('%s: ops on rows', (variant) => {
     near(getRows(machine, to)[0]!, expected, (i) => 5e-7 * Math.abs(expected[i]!), 'SiLU');
   });
 
-  it('GATE: act(TO) * FROM, SiLU and GELU, from -1000 to 1000, NaN and Inf', () => {
+  it('GATE: act(TO) * FROM, SiLU and both GELUs, from -1000 to 1000, NaN and Inf', () => {
     const gates = [
       0, -0, 1e-30, 1e-3, 0.5, -0.5, 1, -1, 3, -3, 10, -10, 87, -87, 88.5, -88.5, 100, -100, 1000, -1000,
       1e10, -1e10, 1e37, 7,
@@ -248,6 +313,7 @@ describe.each(VARIANTS)('%s: ops on rows', (variant) => {
     for (const [activation, twin] of [
       [R.ACT_SILU, silu],
       [R.ACT_GELU, gelu],
+      [R.ACT_GELU_ERF, geluErf],
     ] as const) {
       machine.reset();
       const x = [Float32Array.from(gates), normals(24, random(1), 4)];
@@ -273,7 +339,7 @@ describe.each(VARIANTS)('%s: ops on rows', (variant) => {
           (i) =>
             5e-7 * Math.abs(expected[i]!) +
             // 1 + tanh is next to 0 where GELU's tail is; SiLU has no such excuse.
-            (twin === gelu ? 4e-7 * Math.min(10, Math.abs(x[t]![i]!)) * Math.abs(up[t]![i]!) : 0) +
+            (twin !== silu ? 4e-7 * Math.min(10, Math.abs(x[t]![i]!)) * Math.abs(up[t]![i]!) : 0) +
             // Beyond 1e5 exp is clamped.
             (Math.abs(x[t]![i]!) > 80 ? 1e-26 : 0),
           `row ${t}`,

@@ -9,6 +9,8 @@ const NAMES = [
   'qwen2',
   'qwen3',
   'gemma3',
+  'gpt2',
+  'phi3-longrope',
   'llama-quant-legacy',
   'llama-quant-k',
   'llama-q4_0-legacy',

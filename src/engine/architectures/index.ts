@@ -1,14 +1,37 @@
 import { ModelError } from '../../errors.ts';
 import { deepseek } from './deepseek.ts';
+import { gemma } from './gemma.ts';
+import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
+import { gpt2 } from './gpt2.ts';
 import { llama } from './llama.ts';
+import { mistral } from './mistral.ts';
+import { openelm } from './openelm.ts';
+import { opt } from './opt.ts';
+import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { qwen3moe } from './qwen3moe.ts';
+import { starcoder2 } from './starcoder2.ts';
 import type { Architecture } from './types.ts';
 
 /** Every architecture that the engine runs. */
-export const ARCHITECTURES: readonly Architecture[] = [llama, qwen2, qwen3, qwen3moe, gemma3, deepseek];
+export const ARCHITECTURES: readonly Architecture[] = [
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  qwen3moe,
+  gemma,
+  gemma2,
+  gemma3,
+  phi3,
+  openelm,
+  deepseek,
+  starcoder2,
+  gpt2,
+  opt,
+];
 
 /** The description of `general.architecture`; throws a ModelError that lists what there is. */
 export function architectureOf(name: string): Architecture {

@@ -2,15 +2,20 @@ import type { GgufTensor } from '../../gguf/types.ts';
 import type { Metadata } from '../../gguf/metadata.ts';
 
 /**
- * An architecture as a description: what its GGUF metadata and tensor names leave open. Everything else
- * (sizes, biases, head norms, norms after a block, tied embeddings, rope factors) is read from the file.
+ * An architecture as a description: what its GGUF metadata and tensor names leave open. Everything else (sizes,
+ * biases, head norms, norms after a block, fused or separate matrices, gated feed-forward or not, learned
+ * positions, tied embeddings, softcaps, rope factors) is read from the file.
  */
 export interface Architecture {
   /** `general.architecture`. */
   name: string;
-  /** Which values of a head rotate together: (2i, 2i + 1) or (i, i + n/2). */
-  rope: 'normal' | 'neox';
-  activation: 'silu' | 'gelu';
+  /** Models it runs, for documentation and error messages. */
+  models: string;
+  /** Which values of a head rotate together: (2i, 2i + 1) or (i, i + n/2); none with learned positions. */
+  rope: 'normal' | 'neox' | 'none';
+  activation: Activation;
+  /** Default: RMSNorm. */
+  norm?: 'rms' | 'layer';
   /** Embeddings are multiplied by sqrt(width). */
   scaledEmbedding?: boolean;
   /** Layer i sees only the sliding window, where the file has one; default: all layers do. */
@@ -19,6 +24,19 @@ export interface Architecture {
   localRopeBase?: (metadata: Metadata) => number;
   /** The weights of a token's experts add up to 1, where the file does not say; default: as the scores are. */
   normalizedExperts?: boolean;
+  /** Factor on attention scores where the file names none; default 1 / sqrt(headWidth). */
+  softmaxScale?: (sizes: Sizes) => number;
+}
+
+/** Functions after a matmul: `gelu` is the tanh form, `gelu-erf` the defining one. */
+export type Activation = 'silu' | 'gelu' | 'gelu-erf' | 'relu' | 'tanh';
+
+export interface Sizes {
+  width: number;
+  headWidth: number;
+  /** Of the first layer. */
+  heads: number;
+  layers: number;
 }
 
 /** How positions become angles: inverse frequencies per pair, and a factor on cos and sin. */
@@ -58,8 +76,8 @@ export interface LayerSpec {
   experts?: ExpertSpec;
   /** Positions a token sees, itself included; 0: all. */
   window: number;
-  /** Index into ModelSpec.ropes. */
-  rope: number;
+  /** Index into ModelSpec.ropes; undefined: positions are in the embedding. */
+  rope?: number;
 }
 
 /** A model as the compiler of programs needs it. */
@@ -68,10 +86,15 @@ export interface ModelSpec {
   width: number;
   vocabulary: number;
   trainedContext: number;
+  /** Positions that sequences hold, as asked for or by default. */
+  contextSize: number;
   headWidth: number;
   valueWidth: number;
   epsilon: number;
   softmaxScale: number;
+  /** Scores and logits are cap * tanh(x / cap); 0: as they are. */
+  attentionSoftcap: number;
+  logitSoftcap: number;
   embeddingScale: number;
   ropes: Rope[];
   layers: LayerSpec[];

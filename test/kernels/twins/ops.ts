@@ -51,6 +51,25 @@ export function rope(
 export const silu = (x: number) => x / (1 + Math.exp(-x));
 export const gelu = (x: number) =>
   0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+/** x times the normal distribution's cumulative function, its lower tail as a continued fraction or a series. */
+export function geluErf(x: number): number {
+  const z = Math.abs(x) / Math.SQRT2;
+  let tail: number;
+  if (z > 2.5) {
+    let fraction = 0;
+    for (let k = 60; k > 0; k--) fraction = k / 2 / (z + fraction);
+    tail = Math.exp(-z * z) / Math.sqrt(Math.PI) / (z + fraction) / 2;
+  } else {
+    let term = z;
+    let sum = z;
+    for (let n = 1; n < 60; n++) {
+      term *= (-z * z) / n;
+      sum += term / (2 * n + 1);
+    }
+    tail = 0.5 - sum / Math.sqrt(Math.PI);
+  }
+  return x * (x < 0 ? tail : 1 - tail);
+}
 
 /** What the KV cache makes of a head's keys or values: 0 f32, 1 f16, 2 q8_0 per 32 channels. */
 export function cached(type: number, row: Float32Array): Float32Array {
