@@ -12,8 +12,9 @@ import { gateRow, matmulChunk, matmulChunks } from './ops/matmul';
 import { rotateChunk, rotateChunks } from './ops/rotate';
 import { routeRow, sortPairs } from './ops/route';
 import {
-  BARRIER, FLAGS, GROUP, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD_NORM, OP_ATTEND, OP_COMBINE, OP_DISPATCH, OP_EMBED,
-  OP_EXPERTS, OP_GATE, OP_GATHER, OP_MATMUL, OP_NORM, OP_RECEIVE, OP_ROTATE, OP_ROUTE, OP_SORT, RECORD_BYTES, USED,
+  BARRIER, FLAGS, GROUP, OBSERVED, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD_NORM, OP_ATTEND, OP_COMBINE,
+  OP_DISPATCH, OP_EMBED, OP_EXPERTS, OP_GATE, OP_GATHER, OP_MATMUL, OP_NORM, OP_RECEIVE, OP_ROTATE, OP_ROUTE, OP_SORT,
+  RECORD_BYTES, USED,
 } from './record';
 import { NONE, STALE, finish, take, wait } from './sync';
 
@@ -65,13 +66,14 @@ export function walk(worker: i32, epoch: i32): bool {
     const opcode = load<u32>(op + OPCODE), flags = load<u32>(op + FLAGS);
     // Atomic: who sees the counts of the next step also sees its tickets, and takes none.
     let rows = atomic.load<i32>(flags & ON_OUTPUTS ? OUTPUTS : TOKENS);
-    // Each worker prepares a single row for itself: cheaper than meeting at a barrier.
+    // Each worker prepares a single row for itself: cheaper than meeting at a barrier. Only where it is looked at, one of
+    // them does it for all to see as well: a latecomer may read what later ops have written already.
     const alone = opcode == OP_ACTIVATE && rows == 1 && !(flags & ON_PAIRS);
+    const met = !alone || load<u32>(op + OBSERVED) != 0;
     if (flags & ON_PAIRS) rows *= load<i32>(op + USED);
     const start: f64 = profile ? now() : 0;
-    if (alone) {
-      activateRow(op, 0, region, scratch);
-    } else {
+    if (alone) activateRow(op, 0, region, scratch);
+    if (met) {
       const chunks = chunksOf(op, opcode, rows), group = load<i32>(op + GROUP);
       chunksInGroup += chunks;
       while (opcode != OP_RECEIVE) {
@@ -83,7 +85,7 @@ export function walk(worker: i32, epoch: i32): bool {
       }
     }
     const worked: f64 = profile ? now() : 0;
-    if ((flags & BARRIER) && !alone) {
+    if ((flags & BARRIER) && met) {
       if (!wait(i, epoch, chunksInGroup)) return false;
       chunksInGroup = 0;
     }

@@ -111,6 +111,7 @@ export const X16_STRIDE: usize = 68;
 export const X32_SHARED: usize = 72;
 export const X32_PRIVATE: usize = 76;
 export const X32_STRIDE: usize = 80;
+export const OBSERVED: usize = 84; //      not 0: f32 rows, side by side, are copied here for whoever looks on
 export const NORM_NONE = 0;
 export const NORM_RMS = 1;
 export const NORM_LAYER = 2;

@@ -5,8 +5,8 @@
  */
 import { quantizeRow } from '../quant/activations';
 import {
-  EPSILON, FROM, FROM_STRIDE, NORM, NORM_BIAS, NORM_NONE, NORM_WEIGHT, TO, TO_STRIDE, WIDTH, X16_PRIVATE, X16_SHARED,
-  X16_STRIDE, X32_PRIVATE, X32_SHARED, X32_STRIDE, X8_PRIVATE, X8_SHARED, X8_STRIDE,
+  EPSILON, FROM, FROM_STRIDE, NORM, NORM_BIAS, NORM_NONE, NORM_WEIGHT, OBSERVED, TO, TO_STRIDE, WIDTH, X16_PRIVATE,
+  X16_SHARED, X16_STRIDE, X32_PRIVATE, X32_SHARED, X32_STRIDE, X8_PRIVATE, X8_SHARED, X8_STRIDE,
 } from '../record';
 import { normRow } from './norm';
 
@@ -31,6 +31,8 @@ export function activateRow(op: usize, row: i32, region: usize, scratch: usize):
   } else if (to32) {
     memory.copy(to32, from, <usize>width << 2);
   }
+  const observed = <usize>load<u32>(op + OBSERVED);
+  if (observed && !region) memory.copy(observed + ((<usize>row * width) << 2), from, <usize>width << 2);
   const to8 = target(op, X8_SHARED, X8_PRIVATE, X8_STRIDE, row, region);
   const to16 = target(op, X16_SHARED, X16_PRIVATE, X16_STRIDE, row, region);
   if (to8 | to16) quantizeRow(from, width, to8, to16);

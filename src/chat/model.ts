@@ -8,6 +8,8 @@ import type {
   GenerationPart,
   Model,
   ModelInfo,
+  Observation,
+  ObserveOptions,
   ProfileRow,
   Sequence,
   SpeculationOptions,
@@ -135,6 +137,14 @@ export class ChatModel implements Model {
     options: { sequence?: Sequence; signal?: AbortSignal } = {},
   ): AsyncGenerator<{ start: number; rows: Float32Array }> {
     return this.engine.logitBatches(ids, options);
+  }
+
+  observe(
+    ids: readonly number[],
+    visit: (observation: Observation) => void,
+    options?: ObserveOptions,
+  ): Promise<void> {
+    return this.engine.observe(ids, visit, options);
   }
 
   profile(): ProfileRow[] {

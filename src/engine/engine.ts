@@ -5,7 +5,7 @@ import { KvSequence } from './kv-cache.ts';
 import { PagePool } from './page-pool.ts';
 import type { Run, Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
-import type { ModelInfo, ProfileRow, Sequence } from './types.ts';
+import type { ModelInfo, Observation, ObserveOptions, ProfileRow, Sequence } from './types.ts';
 
 export interface EngineParts {
   spec: ModelSpec;
@@ -139,6 +139,35 @@ export class Engine {
     } finally {
       this.release(sequence);
       if (!options.sequence) sequence.dispose();
+    }
+  }
+
+  /** Runs `ids` from position 0 and shows what goes into each matmul: see Model.observe. */
+  async observe(
+    ids: readonly number[],
+    visit: (observation: Observation) => void,
+    { outputs = false, signal }: ObserveOptions = {},
+  ): Promise<void> {
+    if (!this.runner.observes) {
+      throw new UsageError('the inputs of matmuls are not kept: load the model with observe: true');
+    }
+    this.check(ids);
+    const sequence = this.createSequence();
+    const size = outputs ? Math.min(this.batch, this.outputs) : this.batch;
+    try {
+      for (let start = 0; start < ids.length; start += size) {
+        const part = ids.slice(start, start + size);
+        await this.scheduler.extend(
+          sequence,
+          part,
+          outputs ? 'all' : 'none',
+          () => undefined,
+          signal,
+          (share) => this.runner.showObserved({ ...share, start: start + share.start }, visit),
+        );
+      }
+    } finally {
+      sequence.dispose();
     }
   }
 

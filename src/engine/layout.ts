@@ -2,7 +2,7 @@
  * Where everything lies in a segment's memory. From low to high addresses:
  *
  *   constants, control block | op records | tickets | step inputs | work buffers | private regions
- *   | vectors (norms, biases) | weight matrices in row groups | KV pages
+ *   | vectors (norms, biases) | weight matrices in row groups | observed inputs | KV pages
  *
  * Nothing is allocated here: a layout is numbers, so that a model's need is known before any memory is.
  */
@@ -27,6 +27,8 @@ export interface LayoutOptions {
   /** f32 activations for all matmuls. */
   exact: boolean;
   profile: boolean;
+  /** Keep the inputs of matmuls: see observe.ts. */
+  observe: boolean;
 }
 
 /** Sequences in one batch at most: each has a page table in the step inputs. */
@@ -69,6 +71,9 @@ export interface SegmentLayout {
   /** Who goes through which expert: tables of assembly/ops/route.ts; all 0 without experts. */
   routing: { chosen: number; shares: number; places: number; active: number };
   private: { address: number; bytes: number; scratch: number };
+  /** Where ACTIVATE ops copy their rows to, [batch x width] f32, by index of the op; empty without `observe`. */
+  observed: Map<number, number>;
+  observedBytes: number;
   /** Times per worker and op, 0 without profiling. */
   profile: number;
   /** Raw bytes while loading: `stageBytes` per worker, over the work buffers. */
@@ -291,6 +296,14 @@ export function layoutSegment(
   }
   const totalWeights = top - weightsStart;
 
+  const observed = new Map<number, number>();
+  const observedStart = top;
+  program.ops.forEach((op, index) => {
+    if (op.kind !== 'activate' || op.experts || !options.observe) return;
+    observed.set(index, take(op.width * 4 * (op.onOutputs ? outputs : batch)));
+  });
+  const observedBytes = top - observedStart;
+
   const layers = new Map<number, { keys: number; values: number }>();
   let inPage = 0;
   for (const layer of spec.layers.slice(program.first, program.last)) {
@@ -325,6 +338,8 @@ export function layoutSegment(
     pairSlots,
     routing,
     private: { address: privateAddress, bytes: privateBytes, scratch: privateTop },
+    observed,
+    observedBytes,
     profile,
     stage,
     stageBytes,

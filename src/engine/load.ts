@@ -45,6 +45,9 @@ export interface Plan {
   kvBytes: number;
 }
 
+/** Observed inputs take room for a whole batch in every layer. */
+const OBSERVED_BATCH = 64;
+
 /** Rows of logits per step: about 8 MB, which the calling thread copies in a few milliseconds. */
 function outputRows(vocabulary: number, batch: number): number {
   return Math.max(1, Math.min(batch, Math.max(8, Math.floor(2 ** 23 / (vocabulary * 4)))));
@@ -76,7 +79,8 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
   const spec = await readSpec(file, options.contextSize);
   const { contextSize } = spec;
   const threads = count('threads', options.threads, 1, 256);
-  const batch = count('batchSize', Math.min(options.batchSize ?? 512, contextSize), 1, 4096);
+  const usualBatch = options.observe ? OBSERVED_BATCH : 512;
+  const batch = count('batchSize', Math.min(options.batchSize ?? usualBatch, contextSize), 1, 4096);
   const layoutOptions: LayoutOptions = {
     threads,
     batch,
@@ -85,6 +89,7 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
     kvType: oneOf('kvType', options.kvType ?? 'f16', Object.keys(KV_CODES) as KvType[]),
     exact: oneOf('activations', options.activations ?? 'int8', ['int8', 'f32']) === 'f32',
     profile: options.profile ?? false,
+    observe: options.observe ?? false,
   };
   const layouts = layoutModel(spec, layoutOptions, options.segmentLimit);
   const sum = (f: (layout: SegmentLayout) => number) =>

@@ -34,6 +34,8 @@ export type Op =
       width: number;
       norm?: Norm;
       forms: ActivationForm[];
+      /** The matrices that the rows are multiplied with. */
+      users: Weight[];
       onOutputs?: boolean;
       /** Rows are pairs of a token and one of its experts. */
       experts?: ExpertSpec;
@@ -135,6 +137,7 @@ export function activate(
     width,
     norm,
     forms: [...new Set(users.map((weight) => formOf(weight, exact)))],
+    users,
   };
 }
 
@@ -229,6 +232,7 @@ function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): Op[] {
       width: spec.width,
       norm,
       forms: [formOf(weight, exact)],
+      users: [weight],
       onOutputs: true,
     },
     {

@@ -75,7 +75,7 @@ export function writeSegment(
     );
     let group = index;
     while (!hasBarrier(ops[group]!)) group++;
-    writer.write(op, group);
+    writer.write(op, index, group);
   });
 }
 
@@ -125,7 +125,7 @@ class RecordWriter {
     return weight ? this.layout.weights.get(weight.key)! : 0;
   }
 
-  write(op: Op, group: number): void {
+  write(op: Op, index: number, group: number): void {
     this.u32(R.GROUP, group);
     let flags = hasBarrier(op) ? R.BARRIER : 0;
     switch (op.kind) {
@@ -143,6 +143,7 @@ class RecordWriter {
         break;
       case 'activate':
         this.activate(op);
+        this.u32(R.OBSERVED, this.layout.observed.get(index) ?? 0);
         if (op.onOutputs) flags |= R.ON_OUTPUTS;
         flags |= this.pairs(op.experts);
         break;

@@ -10,9 +10,10 @@ import type { ModelSpec } from './architectures/types.ts';
 import type { Workers } from './host.ts';
 import type { KvSequence } from './kv-cache.ts';
 import { readProfile, type StepCounts } from './profile.ts';
+import { showObserved, type StepShare } from './observe.ts';
 import { MOST_RUNS, type SegmentLayout } from './layout.ts';
 import type { RopeTable } from './rope.ts';
-import type { ProfileRow } from './types.ts';
+import type { Observation, ProfileRow } from './types.ts';
 
 /** Tokens of one sequence in a batch; they follow what the sequence holds. */
 export interface Run {
@@ -121,6 +122,16 @@ export class Runner {
     return this.segments.flatMap(({ memory, layout }) =>
       readProfile(memory, layout, this.threads, this.steps),
     );
+  }
+
+  /** Whether the model was loaded with `observe`. */
+  get observes(): boolean {
+    return this.segments.some(({ layout }) => layout.observed.size > 0);
+  }
+
+  /** Shows what went into the matmuls of the last step, in the order of the layers. */
+  showObserved(share: StepShare, visit: (observation: Observation) => void): void {
+    for (const { memory, layout } of this.segments) showObserved(memory, layout, share, visit);
   }
 
   private fail(error: Error): void {

@@ -6,6 +6,7 @@ import { AbortedError } from '../errors.ts';
 import type { KvSequence } from './kv-cache.ts';
 import { MOST_RUNS } from './layout.ts';
 import { nextTask } from './next-task.ts';
+import type { StepShare } from './observe.ts';
 import type { Run, Runner } from './runner.ts';
 
 interface Request {
@@ -17,6 +18,7 @@ interface Request {
   done: number;
   deliver: (rows: Float32Array[]) => void;
   fail: (error: unknown) => void;
+  onStep: ((share: StepShare) => void) | undefined;
 }
 
 /** A part of a request that goes into the next step. */
@@ -48,7 +50,8 @@ export class Scheduler {
 
   /**
    * Appends `ids` to a sequence, in one step or several, and hands the wanted logits to `read`, as views that
-   * are valid only during the call. With outputs "all", the ids must fit in one step.
+   * are valid only during the call. With outputs "all", the ids must fit in one step. `onStep` is called after each
+   * step with the place of these ids in it.
    *
    * @throws ContextOverflowError before anything is computed; AbortedError between steps, with the part that
    *   was computed left in the sequence; WorkerError
@@ -59,6 +62,7 @@ export class Scheduler {
     outputs: Run['outputs'],
     read: (rows: Float32Array[]) => T,
     signal?: AbortSignal,
+    onStep?: (share: StepShare) => void,
   ): Promise<T> {
     return new Promise<T>((resolve, fail) => {
       if (signal?.aborted) throw new AbortedError();
@@ -70,7 +74,7 @@ export class Scheduler {
           fail(error);
         }
       };
-      this.waiting.push({ sequence, ids, outputs, signal, done: 0, deliver, fail });
+      this.waiting.push({ sequence, ids, outputs, signal, done: 0, deliver, fail, onStep });
       if (!this.running) void this.run();
     });
   }
@@ -127,15 +131,20 @@ export class Scheduler {
 
   private settle(shares: Share[], rows: Float32Array[]): void {
     const finished = new Set<Request>();
-    let next = 0;
+    let row = 0;
+    let output = 0;
     for (const { request, run } of shares) {
+      const count = run.ids.length;
+      const outputs = run.outputs === 'all' ? count : run.outputs === 'last' ? 1 : 0;
       run.sequence.append(run.ids);
-      request.done += run.ids.length;
-      if (request.done < request.ids.length) continue;
-      const count = run.outputs === 'all' ? run.ids.length : run.outputs === 'last' ? 1 : 0;
-      request.deliver(rows.slice(next, next + count));
-      next += count;
-      finished.add(request);
+      request.onStep?.({ row, count, start: request.done, output, outputs });
+      request.done += count;
+      if (request.done === request.ids.length) {
+        request.deliver(rows.slice(output, output + outputs));
+        finished.add(request);
+      }
+      row += count;
+      output += outputs;
     }
     this.waiting = this.waiting.filter((request) => !finished.has(request));
   }

@@ -29,7 +29,8 @@ export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEM
     const cache = layout.kv.pageBytes * options.pages;
     const byName = new Map(program.ops.flatMap(weightsOf).map((weight) => [weight.key, weightBytes(weight)]));
     const weights = [...byName.values()].reduce((a, b) => a + b, 0);
-    return { weights, all: weights + cache, work: layout.bytes - layout.weightBytes - cache };
+    const all = weights + cache + layout.observedBytes;
+    return { weights, all, work: layout.bytes - layout.weightBytes - layout.observedBytes - cache };
   });
   // Work buffers: those of the whole model are at least those of any part.
   const work = Math.max(...needs.map((need) => need.work));

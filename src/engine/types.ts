@@ -44,6 +44,8 @@ export interface LoadOptions {
   v8Flags?: boolean;
   /** Collect per-op times: `model.profile()`. */
   profile?: boolean;
+  /** Keep what goes into the matmuls, for `model.observe`; batches are then of 64 tokens, unless stated. */
+  observe?: boolean;
   /** On too little memory, try a smaller context, then a q8_0 cache; every attempt is reported. */
   fallback?: boolean;
   onFallback?: (message: string) => void;
@@ -189,6 +191,24 @@ export interface ProfileRow {
   bytes: number;
 }
 
+/** The input of one or several matrices for a run of tokens: row i is what W multiplies at position start + i. */
+export interface Observation {
+  /** Names of the matrices that share this input: `blk.0.attn_q.weight`, `blk.0.attn_k.weight` ... */
+  tensors: readonly string[];
+  /** Columns of those matrices. */
+  width: number;
+  count: number;
+  start: number;
+  /** [count x width], row-major, f32 before any quantization: a view that is valid during the call only. */
+  rows: Float32Array;
+}
+
+export interface ObserveOptions {
+  /** Also the input of the last matrix, which makes the logits; default: all but that. */
+  outputs?: boolean;
+  signal?: AbortSignal;
+}
+
 export interface Model extends AsyncDisposable {
   readonly info: ModelInfo;
   readonly tokenizer: Tokenizer;
@@ -211,6 +231,18 @@ export interface Model extends AsyncDisposable {
     ids: readonly number[],
     options?: { sequence?: Sequence; signal?: AbortSignal },
   ): AsyncIterable<{ start: number; rows: Float32Array }>;
+  /**
+   * Runs `ids` from position 0 and calls `visit` for every input of a matmul, layer by layer, batch by batch: for
+   * statistics of activations (sums of squares, maxima, Hessians). The model must be loaded with `observe`. The
+   * matrices of experts are left out: tokens choose among them.
+   *
+   * @throws UsageError when it was not; ContextOverflowError when the ids do not fit; AbortedError
+   */
+  observe(
+    ids: readonly number[],
+    visit: (observation: Observation) => void,
+    options?: ObserveOptions,
+  ): Promise<void>;
   /** Times per op since load, when loaded with `profile`. */
   profile(): ProfileRow[];
   dispose(): Promise<void>;

@@ -84,6 +84,7 @@ export const X16_STRIDE = 68;
 export const X32_SHARED = 72;
 export const X32_PRIVATE = 76;
 export const X32_STRIDE = 80;
+export const OBSERVED = 84;
 export const NORM_NONE = 0;
 export const NORM_RMS = 1;
 export const NORM_LAYER = 2;
