@@ -50,6 +50,13 @@ export class TokenizerError extends NibbleError {
 /** A model could not be found, downloaded or stored; the code says which (ERR_OFFLINE, ERR_NOT_FOUND, ...). */
 export class StoreError extends NibbleError {}
 
+/** A saved state that is damaged, or belongs to another model or kind of cache. */
+export class StateError extends NibbleError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_STATE', message, options);
+  }
+}
+
 /** An option or argument outside its range. */
 export class UsageError extends NibbleError {
   constructor(message: string, options?: ErrorOptions) {

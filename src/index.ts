@@ -54,6 +54,7 @@ function smallerThan({ entry, quantization }: ResolvedModel): string | undefined
 }
 
 export { estimateMemory, loadModelFile, type MemoryEstimate } from './platform/node/load-model.ts';
+export { loadState, saveState } from './platform/node/state-file.ts';
 export type * from './engine/types.ts';
 export { SAMPLING_DEFAULTS } from './engine/sampling/options.ts';
 export * from './errors.ts';

@@ -15,6 +15,8 @@ import type {
   SpeculationOptions,
 } from '../engine/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
+import type { ByteSink } from '../gguf/sinks.ts';
+import type { ByteSource } from '../gguf/types.ts';
 import type { Metadata } from '../gguf/metadata.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 import { addedText, encodePrompt } from './prompt.ts';
@@ -26,6 +28,22 @@ interface Turn {
   prompt: string;
   answer: string;
   ids: readonly number[];
+}
+
+/** What a state file keeps for this class, and for its caller. */
+interface Saved {
+  turn?: unknown;
+  extra?: unknown;
+}
+
+function isTurn(value: unknown, vocabulary: number): value is Turn {
+  const turn = value as Partial<Record<keyof Turn, unknown>> | undefined;
+  return (
+    typeof turn?.prompt === 'string' &&
+    typeof turn.answer === 'string' &&
+    Array.isArray(turn.ids) &&
+    turn.ids.every((id) => Number.isInteger(id) && id >= 0 && id < vocabulary)
+  );
 }
 
 export class ChatModel implements Model {
@@ -145,6 +163,28 @@ export class ChatModel implements Model {
     options?: ObserveOptions,
   ): Promise<void> {
     return this.engine.observe(ids, visit, options);
+  }
+
+  /** The last turn goes along, so that chat() knows what the sequence holds. */
+  async saveState(
+    sequence: Sequence,
+    sink: ByteSink,
+    { extra, signal }: { extra?: unknown; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const turn = this.past.get(sequence);
+    await this.engine.saveState(sequence, sink, { extra: { turn, extra }, signal });
+  }
+
+  async loadState(
+    sequence: Sequence,
+    source: ByteSource,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<unknown> {
+    this.past.delete(sequence);
+    const saved = (await this.engine.loadState(sequence, source, signal)) as Saved | null | undefined;
+    const { turn, extra } = saved ?? {};
+    if (isTurn(turn, this.engine.vocabulary)) this.past.set(sequence, turn);
+    return extra;
   }
 
   profile(): ProfileRow[] {

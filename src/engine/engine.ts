@@ -1,10 +1,14 @@
 /** A loaded model as token ids see it: sequences, prefill, decode, logits. Text belongs to chat/model.ts. */
 import { ContextOverflowError, ModelError, UsageError } from '../errors.ts';
+import type { ByteSink } from '../gguf/sinks.ts';
+import type { ByteSource } from '../gguf/types.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import { KvSequence } from './kv-cache.ts';
 import { PagePool } from './page-pool.ts';
 import type { Run, Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
+import type { PageStore } from './state/pages.ts';
+import { readState, writeState, type StateModel } from './state/transfer.ts';
 import type { ModelInfo, Observation, ObserveOptions, ProfileRow, Sequence } from './types.ts';
 
 export interface EngineParts {
@@ -17,6 +21,9 @@ export interface EngineParts {
   /** Tokens per prefill batch, and rows of logits per step. */
   batch: number;
   outputs: number;
+  /** The pages, for state files, and what tells this model from others. */
+  store: PageStore;
+  fingerprint: () => Promise<string>;
 }
 
 export class Engine {
@@ -28,6 +35,9 @@ export class Engine {
   private readonly sharing: boolean;
   private readonly batch: number;
   private readonly outputs: number;
+  private readonly store: PageStore;
+  private readonly findFingerprint: () => Promise<string>;
+  private fingerprint: Promise<string> | undefined;
 
   constructor(parts: EngineParts) {
     this.info = parts.info;
@@ -38,6 +48,8 @@ export class Engine {
     this.sharing = parts.sharing;
     this.batch = parts.batch;
     this.outputs = parts.outputs;
+    this.store = parts.store;
+    this.findFingerprint = parts.fingerprint;
   }
 
   createSequence(): KvSequence {
@@ -175,6 +187,40 @@ export class Engine {
     const all = new Float32Array(rows.length * this.vocabulary);
     rows.forEach((row, i) => all.set(row, i * this.vocabulary));
     return all;
+  }
+
+  /**
+   * Writes a sequence to a state file; see state/format.ts.
+   *
+   * @param options.extra JSON that the caller wants back
+   */
+  async saveState(
+    sequence: Sequence,
+    sink: ByteSink,
+    options: { extra?: unknown; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    await this.holding(sequence, async (held) => writeState(sink, held, await this.stateModel(), options));
+  }
+
+  /** Brings a sequence back from a state file, and the caller's part with it; throws as readState does. */
+  loadState(sequence: Sequence, source: ByteSource, signal?: AbortSignal): Promise<unknown> {
+    return this.holding(sequence, async (held) => readState(source, held, await this.stateModel(), signal));
+  }
+
+  private async holding<T>(sequence: Sequence, use: (held: KvSequence) => Promise<T>): Promise<T> {
+    const held = this.acquire(sequence);
+    try {
+      return await use(held);
+    } finally {
+      this.release(held);
+    }
+  }
+
+  private async stateModel(): Promise<StateModel> {
+    const { kvType, layers, name } = this.info;
+    this.fingerprint ??= this.findFingerprint();
+    const shape = { kvType, layers, pageBytes: this.store.bytes, fingerprint: await this.fingerprint };
+    return { ...shape, model: name, vocabulary: this.vocabulary, pages: this.store };
   }
 
   /** Times per kind of op since loading, when loaded with `profile`. */

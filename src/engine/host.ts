@@ -1,4 +1,5 @@
 /** What the engine asks of the program that hosts it: threads and files. Node's is in platform/node/host.ts. */
+import type { ByteSource } from '../gguf/types.ts';
 import type { KernelVariant } from './types.ts';
 
 /** One stretch of a tensor to bring into a segment: rows to repack, or bytes to copy. */
@@ -61,6 +62,8 @@ export interface Workers {
 }
 
 export interface Host {
+  /** A file for random reads. */
+  open(path: string): Promise<ByteSource>;
   /** Starts workers that load their share, then walk steps until they are stopped. */
   start(setup: WorkerSetup): Workers;
   kernels(variant: KernelVariant): Promise<WebAssembly.Module>;

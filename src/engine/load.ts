@@ -3,7 +3,8 @@ import { AbortedError, GgufError, ModelError, UsageError, WorkerError } from '..
 import { findNumber } from '../gguf/metadata.ts';
 import { fileTypeName } from '../gguf/file-types.ts';
 import { typeLabel } from '../gguf/tensor-types.ts';
-import type { GgufFile } from '../gguf/types.ts';
+import { fingerprint } from '../gguf/fingerprint.ts';
+import type { ByteSource, GgufFile } from '../gguf/types.ts';
 import { PAGE } from '../kernels/control.ts';
 import { instantiate } from '../kernels/exports.ts';
 import { formatOf } from '../kernels/formats.ts';
@@ -22,6 +23,7 @@ import { writeSegment } from './records.ts';
 import { RopeTable } from './rope.ts';
 import { Runner } from './runner.ts';
 import { layoutModel } from './segments.ts';
+import { PageStore } from './state/pages.ts';
 import { modelName, readSpec } from './spec.ts';
 import { loadTasks } from './tasks.ts';
 import type { ModelSpec } from './architectures/types.ts';
@@ -151,9 +153,22 @@ export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promis
     info,
     pages: layoutOptions.pages,
     sharing: options.prefixCache ?? false,
+    store: new PageStore(segments, { ...spec, kvType: layoutOptions.kvType }),
+    fingerprint: () => fingerprintOf(host, file, spec),
     batch: layoutOptions.batch,
     outputs: layoutOptions.outputs,
   });
+}
+
+/** Opens the model's files once more: `file` is closed when the model is loaded. */
+async function fingerprintOf(host: Host, { sources }: GgufFile, spec: ModelSpec): Promise<string> {
+  const opened: ByteSource[] = [];
+  try {
+    for (const { name } of sources) opened.push(await host.open(name));
+    return await fingerprint(opened, spec.tensors.values());
+  } finally {
+    await Promise.all(opened.map((source) => source.close()));
+  }
 }
 
 function allocate(bytes: number): WebAssembly.Memory {

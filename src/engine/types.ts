@@ -1,6 +1,8 @@
 /**
  * What the engine shows to the outside: the types of the public API. See model.ts for the implementation.
  */
+import type { ByteSink } from '../gguf/sinks.ts';
+import type { ByteSource } from '../gguf/types.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 
 export type KvType = 'f16' | 'f32' | 'q8_0';
@@ -243,6 +245,22 @@ export interface Model extends AsyncDisposable {
     visit: (observation: Observation) => void,
     options?: ObserveOptions,
   ): Promise<void>;
+  /**
+   * Writes what a sequence holds, keys and values included, so that it can go on later without computing them again:
+   * with this model, on any number of threads and segments. `extra` is JSON that comes back with it. The sink is the
+   * caller's to close; see saveState in index.ts for files.
+   */
+  saveState(
+    sequence: Sequence,
+    sink: ByteSink,
+    options?: { extra?: unknown; signal?: AbortSignal },
+  ): Promise<void>;
+  /**
+   * Replaces what a sequence holds by what was saved; returns `extra`.
+   *
+   * @throws StateError for a damaged file, another model or another type of cache: the sequence is empty then
+   */
+  loadState(sequence: Sequence, source: ByteSource, options?: { signal?: AbortSignal }): Promise<unknown>;
   /** Times per op since load, when loaded with `profile`. */
   profile(): ProfileRow[];
   dispose(): Promise<void>;

@@ -1,9 +1,12 @@
 /** Loads the model of a chat and chooses between turns and one answer. */
-import { UsageError } from '../../errors.ts';
+import { access, constants } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { AbortedError, UsageError } from '../../errors.ts';
 import type { GenerateOptions, Model } from '../../engine/types.ts';
 import type { ResolvedModel } from '../../models/index.ts';
 import type { CliContext } from '../context.ts';
-import { readStandardInput } from '../input.ts';
+import { ExitError } from '../failure.ts';
+import { cannotWrite, readStandardInput } from '../input.ts';
 import { withModels } from '../open-model.ts';
 import { samplingOf } from '../options.ts';
 import { bytesText, durationText } from '../text.ts';
@@ -25,15 +28,43 @@ export async function runChat(context: CliContext, flags: ChatFlags): Promise<vo
   const run = async (model: Model, extra: Pick<GenerateOptions, 'speculation'>): Promise<void> => {
     const session = new ChatSession(model, { ...samplingOf(flags), ...extra }, flags.onFull ?? 'shift');
     try {
+      if (flags.state !== undefined) await resume(session, flags.state, context);
       if (flags.system !== undefined) session.conversation.system = flags.system;
-      if (oneShot) return await runOneShot(context, session, prompt, flags);
-      banner?.ready(model, session.isBase);
-      await runInteractive(context, session);
+      const keep = async (): Promise<void> => {
+        if (flags.state !== undefined) await session.save(flags.state);
+      };
+      try {
+        if (oneShot) await runOneShot(context, session, prompt, flags);
+        else {
+          banner?.ready(model, session.isBase);
+          await runInteractive(context, session);
+        }
+      } catch (error) {
+        // Left by Ctrl-C: that is an end like any other.
+        if (error instanceof ExitError || error instanceof AbortedError) await keep();
+        throw error;
+      }
+      await keep();
     } finally {
       session.dispose();
     }
   };
   await withModels(context, flags, run, { onResolved: banner?.found });
+}
+
+/** Goes on with a saved conversation; a file that is not there yet will be. */
+async function resume(session: ChatSession, path: string, context: CliContext): Promise<void> {
+  // Said now, not when an hour's talk is to be saved.
+  await access(dirname(path), constants.W_OK).catch((error: unknown) => {
+    throw cannotWrite(path, error);
+  });
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return;
+  await session.load(path, context.signal);
+  if (context.verbose) context.notice(`${path}: ${session.contextUsed} tokens of a saved conversation`);
 }
 
 async function pipedPrompt(): Promise<string> {

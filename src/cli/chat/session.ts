@@ -5,13 +5,16 @@ import {
   createConversation,
   createReasoningSplitter,
   encodePrompt,
+  loadConversation,
   opensThinking,
+  saveConversation,
   specialTokenTexts,
   stripReasoning,
   type ChatTemplate,
   type Conversation,
   type ReasoningPart,
 } from '../../chat/index.ts';
+import { StateError } from '../../errors.ts';
 import type { GenerateOptions, GenerationPart, Model, Sequence } from '../../engine/types.ts';
 import { countText } from '../text.ts';
 import { measure, type Measured } from '../timings.ts';
@@ -62,6 +65,23 @@ export class ChatSession {
   clear(): void {
     this.conversation.clear();
     this.sequence.clear();
+    this.lastTurn = undefined;
+  }
+
+  /** Saves the conversation with its keys and values, so that it can go on without computing them again. */
+  async save(path: string): Promise<void> {
+    const { saveState } = await import('../../index.ts');
+    const conversation = saveConversation(this.conversation, this.model.info.name);
+    await saveState(this.model, this.sequence, path, { extra: { conversation } });
+  }
+
+  /** @throws StateError for a file of another model, or one that holds no conversation */
+  async load(path: string, signal?: AbortSignal): Promise<void> {
+    const { loadState } = await import('../../index.ts');
+    const extra = await loadState(this.model, this.sequence, path, { signal });
+    const text = (extra as { conversation?: unknown } | null | undefined)?.conversation;
+    if (typeof text !== 'string') throw new StateError(`${path}: holds a text, not a conversation`);
+    this.conversation = loadConversation(text, path).conversation;
     this.lastTurn = undefined;
   }
 

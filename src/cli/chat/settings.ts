@@ -3,6 +3,8 @@ import type { OutputFlags, RunFlags, SamplingFlags, SpeculationFlags } from '../
 
 export interface ChatFlags extends RunFlags, OutputFlags, SamplingFlags, SpeculationFlags {
   system?: string;
+  /** Where the conversation goes on from, and is saved to. */
+  state?: string;
   prompt?: string;
   /** Turns from standard input although it is no terminal. */
   interactive?: boolean;

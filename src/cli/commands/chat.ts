@@ -21,6 +21,10 @@ export function addChat(program: Command, context: CliContext): void {
     .addOption(modelOption().hideHelp())
     .option('--system <text>', 'the system prompt')
     .option('-p, --prompt <text>', 'answer this and exit')
+    .option(
+      '--state <file>',
+      'go on with the conversation in this file, if there is one, and save it at the end',
+    )
     .option('-i, --interactive', 'turns from standard input although it is no terminal: one line a turn');
   addSpeculationOptions(addSamplingOptions(addRunOptions(command), 'shift'))
     .addOption(jsonOption())

@@ -17,6 +17,7 @@ import {
   type SpeculationFlags,
 } from '../options.ts';
 import { integer, tokenIds } from '../parse.ts';
+import { openTextState } from '../text-state.ts';
 import { numberText, rounded } from '../text.ts';
 import { draftText, measure, timingsJson, type Measured } from '../timings.ts';
 
@@ -27,6 +28,8 @@ interface Flags extends RunFlags, OutputFlags, SamplingFlags, SpeculationFlags {
   logprobs?: number;
   stream?: boolean;
   special?: boolean;
+  saveState?: string;
+  loadState?: string;
 }
 
 export function addGenerate(program: Command, context: CliContext): void {
@@ -45,6 +48,8 @@ export function addGenerate(program: Command, context: CliContext): void {
         integer(0, 1000),
       ),
     )
+    .option('--save-state <file>', 'at the end, save the text with its keys and values')
+    .option('--load-state <file>', 'go on with a saved text; a prompt is added to it')
     .addOption(jsonOption())
     .option('--stream', 'with --json: one line per part (NDJSON), the result last')
     .addHelpText(
@@ -56,13 +61,14 @@ export function addGenerate(program: Command, context: CliContext): void {
 
 async function runGenerate(context: CliContext, flags: Flags): Promise<void> {
   const given = onlyOne({ '--prompt': flags.prompt, '--file': flags.file, '--ids': flags.ids });
-  if (given === undefined && process.stdin.isTTY) {
+  const resumed = flags.loadState !== undefined;
+  if (given === undefined && process.stdin.isTTY && !resumed) {
     throw new UsageError('no prompt: give -p TEXT, -f FILE or --ids 1,2,3');
   }
   if (flags.stream && !flags.json)
     throw new UsageError('--stream goes with --json; plain text always streams');
   if (flags.logprobs !== undefined && !flags.json) throw new UsageError('--logprobs goes with --json');
-  const file = given === undefined ? '-' : flags.file;
+  const file = given === undefined && !resumed ? '-' : flags.file;
   const text = file === undefined ? flags.prompt : await readBytes(file);
   await withModels(context, flags, (model, extra) => generate(context, model, text, flags, extra));
 }
@@ -74,10 +80,15 @@ async function generate(
   flags: Flags,
   extra: Pick<GenerateOptions, 'speculation'>,
 ): Promise<void> {
-  const prompt = flags.ids ?? model.tokenizer.encode(text!, { parseSpecial: true });
+  const state = await openTextState(model, flags, context.signal);
+  // What is added to a text is no new beginning: it gets no BOS.
+  const encoding = { parseSpecial: true, addSpecial: !state.resumed };
+  const added = flags.ids ?? (text === undefined ? [] : model.tokenizer.encode(text, encoding));
+  checkIds(added, model.info.vocabularySize);
+  const prompt = [...state.ids, ...added];
   if (prompt.length === 0) throw new UsageError('the prompt is empty, and the vocabulary adds no BOS token');
-  checkIds(prompt, model.info.vocabularySize);
   const options: GenerateOptions = {
+    sequence: state.sequence,
     ...samplingOf(flags),
     ...extra,
     onFull: flags.onFull ?? 'error',
@@ -95,6 +106,7 @@ async function generate(
     }
     await context.flush();
   });
+  await state.save([...prompt, ...ids]);
   if (flags.json) {
     context.json({
       text: measured.text,

@@ -2,6 +2,7 @@
 import { Piscina } from 'piscina';
 import type { Host, Workers, WorkerSetup } from '../../engine/host.ts';
 import type { WorkerTask } from './worker.ts';
+import { fileSource } from './file-source.ts';
 import { builtModule } from './package-root.ts';
 import { loadKernelModule } from './variant.ts';
 
@@ -37,4 +38,4 @@ function start(setup: WorkerSetup): Workers {
   };
 }
 
-export const nodeHost: Host = { start, kernels: loadKernelModule };
+export const nodeHost: Host = { open: fileSource, start, kernels: loadKernelModule };
