@@ -4,6 +4,7 @@ import { finish, take } from './sync';
 export { walk } from './program';
 export { begin, awaitStep, endStep } from './sync';
 export { kernelIndex } from './quant';
+export { transposeRows } from './quant/transpose';
 export { quantizeRow } from './quant/activations';
 export { tileBytes } from './ops/kv-cache';
 export { normRow } from './ops/norm';

@@ -26,6 +26,8 @@ export const OP_DISPATCH = 12;
 export const OP_EXPERTS = 13;
 export const OP_COMBINE = 14;
 export const OP_NORM = 15;
+export const OP_HEADS = 16;
+export const OP_LATENT = 17;
 
 // Flags.
 /** All chunks of the group must be done before the next op starts. */
@@ -42,6 +44,8 @@ export const ON_PAIRS: u32 = 16;
 export const ONE_ROW: u32 = 32;
 /** Matmul: the sums go through ACTIVATION, as in a feed-forward without a gate. */
 export const ACTED: u32 = 64;
+/** ATTEND: values are the first VALUE_WIDTH channels of the keys; there is no cache of their own. */
+export const LATENT: u32 = 128;
 
 // Source and destination of most ops: f32 rows, and the bytes from one row to the next.
 export const FROM: usize = 12;
@@ -79,6 +83,10 @@ export const START_ADD_BIAS = 3;
 export const PART_BYTES: usize = 92; //    from one expert's weights to the next one's
 export const PARTS: usize = 96; //         how many experts
 export const USED: usize = 100; //         experts of a token
+
+// HEADS: as MATMUL, for PARTS heads, each with its matrix, its part of the activations and of TO.
+export const X_STEP: usize = 104; //       bytes from one head's activations to the next one's
+export const TO_STEP: usize = 108; //      bytes from one head's results to the next one's
 
 // ROUTE: FROM holds WIDTH scores of the experts; BIAS (or 0) is added for the choice alone; SCALE multiplies the weights.
 export const SCORING: usize = 32; //       SCORE_*
@@ -137,6 +145,8 @@ export const HEAD_EPSILON: usize = 88; //  f32
 export const WINDOW: usize = 92; //        positions a token sees, itself included; 0: all
 export const SOFTMAX_SCALE: usize = 96; // f32
 export const SOFTCAP: usize = 100; //      f32; 0: none
+// LATENT: FROM is Q as it was projected, TO what ATTEND takes as Q; the cache gets HEAD_WIDTH values of K_FROM.
+export const QUERY_WIDTH: usize = 64; //   of a head in FROM
 export const KV_F32 = 0;
 export const KV_F16 = 1;
 export const KV_Q8_0 = 2;

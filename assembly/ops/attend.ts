@@ -2,22 +2,25 @@
  * ATTEND: causal attention over the paged cache with grouped queries, page by page with an online softmax
  * (arXiv:1805.02867, as in FlashAttention): running maximum m, sum l and output o per query row.
  *
- * A chunk is one KV head and a few tokens of one sequence; its rows are all query heads of the group for
- * each of these tokens, so that a page's keys and values are made f32 once for all of them. Pages are taken
+ * A chunk is one KV head and a few tokens of one sequence; its rows are the query heads of the group for
+ * each of these tokens, so that a page's keys and values are made f32 once for all of them. A large group, or one that
+ * would leave workers without a chunk, is divided. Pages are taken
  * in order and each row's arithmetic does not depend on the other rows, so neither the batch nor the number
  * of workers changes a bit.
  */
-import { PAGE, PAGE_TABLES, POSITIONS } from '../control';
+import { PAGE, PAGE_TABLES, POSITIONS, THREADS } from '../control';
 import { madd, maxLanes, sumLanes } from '../isa';
 import {
-  FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, SOFTCAP, SOFTMAX_SCALE, TO, TO_STRIDE, VALUE_WIDTH,
+  FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, LATENT, SOFTCAP, SOFTMAX_SCALE, TO, TO_STRIDE, VALUE_WIDTH,
   V_CACHE, WINDOW,
 } from '../record';
-import { loadKeys, loadValues, pageOf, tileBytes } from './kv-cache';
+import { loadKeys, loadValues, pageOf, tileBytes, valuesOfKeys } from './kv-cache';
 import { exp4, tanh4 } from './math';
 
-/** Rows of a chunk at most: room in the scratch. A group of more query heads takes one token at a time. */
+/** Rows of a chunk at most: room in the scratch. */
 const ROWS = 16;
+/** Rows that are done together anyway: fewer query heads save nothing. */
+const LEAST_ROWS = 4;
 /** Below any score, and finite: exp4(LOWEST - LOWEST) is 1, as the arithmetic below needs it. */
 const LOWEST: f32 = -1e30;
 
@@ -26,9 +29,24 @@ const LOWEST: f32 = -1e30;
   return max(1, ROWS / (load<i32>(op + HEADS) / load<i32>(op + KV_HEADS)));
 }
 
-export function attendChunks(op: usize, tokens: i32): i32 {
+/** Query heads of one group in a chunk, when there are `blocks` of KV head and tokens. */
+// @ts-ignore: decorator
+@inline function queriesPerChunk(op: usize, blocks: i32): i32 {
+  const queries = load<i32>(op + HEADS) / load<i32>(op + KV_HEADS), threads = load<i32>(THREADS);
+  let per = min(queries, ROWS);
+  while (per > LEAST_ROWS && (queries + per - 1) / per * blocks < threads) per = (per + 1) >> 1;
+  return per;
+}
+
+// @ts-ignore: decorator
+@inline function blocksOf(op: usize, tokens: i32): i32 {
   const per = tokensPerChunk(op);
   return load<i32>(op + KV_HEADS) * ((tokens + per - 1) / per);
+}
+
+export function attendChunks(op: usize, tokens: i32): i32 {
+  const blocks = blocksOf(op, tokens), per = queriesPerChunk(op, blocks);
+  return blocks * ((load<i32>(op + HEADS) / load<i32>(op + KV_HEADS) + per - 1) / per);
 }
 
 // @ts-ignore: decorator
@@ -43,16 +61,19 @@ export function attendChunks(op: usize, tokens: i32): i32 {
 
 export function attendChunk(op: usize, chunk: i32, tokens: i32, scratch: usize): void {
   const kvHeads = load<i32>(op + KV_HEADS), per = tokensPerChunk(op);
+  const queries = load<i32>(op + HEADS) / kvHeads, share = queriesPerChunk(op, blocksOf(op, tokens));
+  const shares = (queries + share - 1) / share, block = chunk / shares;
+  const firstQuery = chunk % shares * share, lastQuery = min(firstQuery + share, queries);
   // The last tokens see most positions: they go first, so that no long chunk is left for the end.
   const chunks = (tokens + per - 1) / per;
-  const kvHead = chunk % kvHeads;
-  let t = (chunks - 1 - chunk / kvHeads) * per;
+  const kvHead = block % kvHeads;
+  let t = (chunks - 1 - block / kvHeads) * per;
   const end = min(t + per, tokens);
   // Neighbours may belong to other sequences: each run of one sequence is done on its own.
   while (t < end) {
     let next = t + 1;
     while (next < end && tableOf(next) == tableOf(t)) next++;
-    attendRun(op, kvHead, t, next, scratch);
+    attendRun(op, kvHead, kvHead * queries + firstQuery, lastQuery - firstQuery, t, next, scratch);
     t = next;
   }
 }
@@ -124,9 +145,11 @@ function weigh(p: usize, values: usize, o: usize, rows: i32, width: i32, used: i
   }
 }
 
-/** Tokens from .. to - 1 of one sequence, one KV head. Scratch: see attendScratch in src/engine/plan.ts. */
-function attendRun(op: usize, kvHead: i32, from: i32, to: i32, scratch: usize): void {
-  const queries = load<i32>(op + HEADS) / load<i32>(op + KV_HEADS);
+/**
+ * Tokens from .. to - 1 of one sequence, `queries` query heads from `firstHead` on, which share a KV head. Scratch: see
+ * attendScratch in src/engine/layout.ts.
+ */
+function attendRun(op: usize, kvHead: i32, firstHead: i32, queries: i32, from: i32, to: i32, scratch: usize): void {
   const width = load<i32>(op + HEAD_WIDTH), valueWidth = load<i32>(op + VALUE_WIDTH);
   const type = load<u32>(op + KV_TYPE), window = load<i32>(op + WINDOW), softcap = load<f32>(op + SOFTCAP);
   const rows = queries * (to - from), padded = (rows + 3) & ~3;
@@ -141,7 +164,7 @@ function attendRun(op: usize, kvHead: i32, from: i32, to: i32, scratch: usize): 
   const scale = f32x4.splat(load<f32>(op + SOFTMAX_SCALE));
   memory.fill(q, 0, running - q);
   for (let row = 0; row < rows; row++) {
-    const t = from + row / queries, head = kvHead * queries + row % queries;
+    const t = from + row / queries, head = firstHead + row % queries;
     const x = <usize>load<u32>(op + FROM) + <usize>t * load<u32>(op + FROM_STRIDE) + (<usize>(head * width) << 2);
     const y = q + (<usize>(row * width) << 2);
     for (let d: usize = 0, end = <usize>width << 2; d < end; d += 16) v128.store(y + d, f32x4.mul(v128.load(x + d), scale));
@@ -162,12 +185,14 @@ function attendRun(op: usize, kvHead: i32, from: i32, to: i32, scratch: usize): 
       const low = window > 0 ? max(0, position - window + 1 - start) : 0;
       softmaxPage(s + (<usize>row << 8), running + (<usize>row << 3), o + (<usize>(row * valueWidth) << 2), valueWidth, low, position - start + 1, used, softcap);
     }
-    const values = loadValues(type, page + load<u32>(op + V_CACHE) + <usize>kvHead * tileBytes(type, valueWidth), valueWidth, used, valueRoom);
+    let values = valueRoom;
+    if (load<u32>(op + FLAGS) & LATENT) valuesOfKeys(keys, valueWidth, used, valueRoom);
+    else values = loadValues(type, page + load<u32>(op + V_CACHE) + <usize>kvHead * tileBytes(type, valueWidth), valueWidth, used, valueRoom);
     weigh(s, values, o, padded, valueWidth, used);
   }
 
   for (let row = 0; row < rows; row++) {
-    const t = from + row / queries, head = kvHead * queries + row % queries;
+    const t = from + row / queries, head = firstHead + row % queries;
     const y = <usize>load<u32>(op + TO) + <usize>t * load<u32>(op + TO_STRIDE) + (<usize>(head * valueWidth) << 2);
     const x = o + (<usize>(row * valueWidth) << 2);
     const inverse = f32x4.splat(<f32>1 / load<f32>(running + (<usize>row << 3), 4));

@@ -94,6 +94,27 @@ export function loadKeys(type: u32, tile: usize, width: i32, used: i32, to: usiz
   return to;
 }
 
+/**
+ * Values that are the first `width` channels of the keys, [64][width] at `to`: keys as loadKeys gives them, four
+ * channels of four positions at a time. Width: a multiple of 4.
+ */
+export function valuesOfKeys(keys: usize, width: i32, used: i32, to: usize): void {
+  const step = <usize>width << 2, end = <usize>((used + 3) & ~3) << 2;
+  for (let d: usize = 0; d < step; d += 16) {
+    const row = keys + (d << 6);
+    for (let p: usize = 0; p < end; p += 16) {
+      const a = v128.load(row + p), b = v128.load(row + p, 256), c = v128.load(row + p, 512), e = v128.load(row + p, 768);
+      const ab0 = v128.shuffle<i32>(a, b, 0, 4, 1, 5), ab1 = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+      const ce0 = v128.shuffle<i32>(c, e, 0, 4, 1, 5), ce1 = v128.shuffle<i32>(c, e, 2, 6, 3, 7);
+      const y = to + (p >> 2) * step + d;
+      v128.store(y, v128.shuffle<i64>(ab0, ce0, 0, 2));
+      v128.store(y + step, v128.shuffle<i64>(ab0, ce0, 1, 3));
+      v128.store(y + 2 * step, v128.shuffle<i64>(ab1, ce1, 0, 2));
+      v128.store(y + 3 * step, v128.shuffle<i64>(ab1, ce1, 1, 3));
+    }
+  }
+}
+
 /** Values of the first `used` positions as f32, [64][width]: in place or at `to`. Width: a multiple of 4. */
 export function loadValues(type: u32, tile: usize, width: i32, used: i32, to: usize): usize {
   if (type == KV_F32) return tile;

@@ -19,7 +19,8 @@ export function rotateChunks(op: usize, tokens: i32): i32 {
   return load<i32>(op + KV_HEADS) * ((tokens + TOKENS_PER_CHUNK - 1) / TOKENS_PER_CHUNK);
 }
 
-function rotateHead(x: usize, table: usize, rotary: i32, neox: bool): void {
+/** Rotates the first `rotary` values at x; `table`: their cosines, then sines. */
+export function rotateHead(x: usize, table: usize, rotary: i32, neox: bool): void {
   const half = rotary >> 1;
   const apart: usize = neox ? <usize>half << 2 : 4, step: usize = neox ? 4 : 8;
   for (let i = 0; i < half; i++) {

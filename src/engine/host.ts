@@ -13,14 +13,22 @@ export interface LoadTask {
   /** Address in the segment's memory. */
   to: number;
   /** Undefined: f32 values, copied as they are. */
-  repack?: {
-    /** Number of the format's kernels. */
-    kernel: number;
-    rows: number;
-    rowBytes: number;
-    groupBytes: number;
-    units: number;
-  };
+  repack?: Repack;
+}
+
+/** Rows as the file has them, to be brought into the run-time layout. */
+export interface Repack {
+  /** Number of the format's kernels. */
+  kernel: number;
+  rows: number;
+  rowBytes: number;
+  groupBytes: number;
+  units: number;
+  /**
+   * They become columns, from `first` on, of an F32 matrix with groups of `toBytes`. Scratch: its offset in the stage; see
+   * assembly/quant/transpose.ts.
+   */
+  transpose?: { first: number; columns: number; toBytes: number; scratch: number };
 }
 
 export interface SegmentMemory {

@@ -7,7 +7,13 @@
  * Nothing is allocated here: a layout is numbers, so that a model's need is known before any memory is.
  */
 import { ModelError } from '../errors.ts';
-import { activationBytes, fileRowBytes, groupBytes, type ActivationForm } from '../kernels/formats.ts';
+import {
+  activationBytes,
+  fileRowBytes,
+  groupBytes,
+  type ActivationForm,
+  type WeightFormat,
+} from '../kernels/formats.ts';
 import { CONTROL, PAGE } from '../kernels/control.ts';
 import { KV_F16, KV_F32, KV_Q8_0, RECORD_BYTES } from '../kernels/record.ts';
 import type { ExpertSpec, ModelSpec } from './architectures/types.ts';
@@ -100,7 +106,7 @@ export function partBytes(weight: Weight): number {
 
 /** Bytes of the run-time form of a weight. */
 export function weightBytes(weight: Weight): number {
-  return partBytes(weight) * (weight.parts ?? 1);
+  return partBytes(weight) * (weight.parts?.count ?? 1);
 }
 
 /** The weights that an op reads. */
@@ -116,6 +122,10 @@ export function weightsOf(op: Op): Weight[] {
       return [op.weight, op.up, op.bias].filter((weight) => weight !== undefined);
     case 'expertMatmul':
       return [op.weight, op.up].filter((weight) => weight !== undefined);
+    case 'headMatmul':
+      return [op.weight];
+    case 'latent':
+      return [op.kNorm];
     case 'route':
       return op.bias ? [op.bias] : [];
     case 'rotate':
@@ -128,13 +138,17 @@ export function weightsOf(op: Op): Weight[] {
 /** Elements per row of each buffer of a segment. */
 function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, number> {
   const layers = spec.layers.slice(program.first, program.last);
+  const { latent } = spec;
   const most = (f: (layer: (typeof layers)[number]) => number) => Math.max(0, ...layers.map(f));
   return new Map<Buffer, number>([
     ['hidden', spec.width],
-    ['query', most((layer) => layer.heads * spec.headWidth)],
+    ['query', most((layer) => layer.heads * (latent ? latent.plain + latent.rotary : spec.headWidth))],
     ['key', most((layer) => layer.kvHeads * spec.headWidth)],
-    ['value', most((layer) => layer.kvHeads * spec.valueWidth)],
-    ['attention', most((layer) => layer.heads * spec.valueWidth)],
+    ['value', latent ? 0 : most((layer) => layer.kvHeads * spec.valueWidth)],
+    ['attention', most((layer) => layer.heads * (latent?.value ?? spec.valueWidth))],
+    ['lowQuery', latent?.queryRank ?? 0],
+    ['latentQuery', latent ? most((layer) => layer.heads * spec.headWidth) : 0],
+    ['latentOutput', latent ? most((layer) => layer.heads * spec.valueWidth) : 0],
     ['gate', most((layer) => layer.experts?.shared ?? layer.feedForward)],
     ['up', writes(program, 'up') ? most((layer) => layer.experts?.shared ?? layer.feedForward) : 0],
     ['branch', program.ops.some((op) => op.kind === 'addNorm') ? spec.width : 0],
@@ -159,9 +173,14 @@ export function tileBytes(kvType: KvType, width: number): number {
   return width * PAGE + Math.ceil(width / 32) * PAGE * 4;
 }
 
+/** The same for values: with latent attention they are the keys' first channels. */
+function valueTileBytes(spec: ModelSpec, kvType: KvType): number {
+  return spec.latent ? 0 : tileBytes(kvType, spec.valueWidth);
+}
+
 /** Bytes of one page for the layers of a segment. */
 export function pageBytes(spec: ModelSpec, first: number, last: number, kvType: KvType): number {
-  const perHead = tileBytes(kvType, spec.headWidth) + tileBytes(kvType, spec.valueWidth);
+  const perHead = tileBytes(kvType, spec.headWidth) + valueTileBytes(spec, kvType);
   return spec.layers.slice(first, last).reduce((sum, layer) => sum + layer.kvHeads * perHead, 0);
 }
 
@@ -196,6 +215,19 @@ function matmulScratch(program: SegmentProgram, batch: number): number {
 function embedScratch(program: SegmentProgram): number {
   const widths = program.ops.map((op) => (op.kind === 'embed' && op.by !== 'token' ? op.weight.columns : 0));
   return Math.max(0, ...widths) * 4 + UNPACKED_BYTES;
+}
+
+/** Bytes of the stage that 8 rows of a weight need while loading, and a transposed one besides. */
+function stageNeed({ format, transposed, rows, columns }: Weight): number {
+  if (!format) return 0;
+  return transposed
+    ? fileRowBytes(transposed, rows) * 8 + transposeScratch(transposed, rows)
+    : fileRowBytes(format, columns) * 8;
+}
+
+/** Scratch of transposeRows in assembly/quant/transpose.ts, for rows of so many columns. */
+export function transposeScratch(format: WeightFormat, columns: number): number {
+  return align(groupBytes(format, columns) + columns * 4 + 16, 64);
 }
 
 /** @throws ModelError when the segment does not fit into 4 GiB */
@@ -282,10 +314,7 @@ export function layoutSegment(
   const privateAddress = take(privateBytes * threads, 4096);
 
   const matrices = program.ops.flatMap(weightsOf);
-  const largestRows = Math.max(
-    0,
-    ...matrices.map(({ format, columns }) => (format ? fileRowBytes(format, columns) * 8 : 0)),
-  );
+  const largestRows = Math.max(0, ...matrices.map((weight) => stageNeed(weight)));
   const stageBytes = align(Math.max(STAGE_BYTES, largestRows), 4096);
   top = Math.max(top, stage + stageBytes * threads);
 
@@ -309,7 +338,7 @@ export function layoutSegment(
   for (const layer of spec.layers.slice(program.first, program.last)) {
     const keys = inPage;
     const values = keys + layer.kvHeads * tileBytes(options.kvType, spec.headWidth);
-    inPage = values + layer.kvHeads * tileBytes(options.kvType, spec.valueWidth);
+    inPage = values + layer.kvHeads * valueTileBytes(spec, options.kvType);
     layers.set(layer.index, { keys, values });
   }
   const kv = { address: take(inPage * pages, 4096), pageBytes: inPage, layers };

@@ -12,9 +12,9 @@ export interface StepCounts {
 
 /** A row's name: what the op does, and for a matmul the tensor without its layer. */
 function label(op: Op): string {
-  if (op.kind !== 'matmul' && op.kind !== 'expertMatmul') return op.kind;
+  if (!('weight' in op) || op.kind === 'embed') return op.kind;
   const part = op.weight.tensor.name.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');
-  return op.up ? `matmul ${part} + up` : `matmul ${part}`;
+  return 'up' in op && op.up ? `matmul ${part} + up` : `matmul ${part}`;
 }
 
 /** Rows that went through a matmul's weights, and how often these were read; of experts at most. */
@@ -23,6 +23,7 @@ function work(op: Op, { steps, tokens, outputs }: StepCounts): { rows: number; p
     const rows = tokens * op.experts.used;
     return { rows, parts: Math.min(rows, op.experts.count * steps) };
   }
+  if (op.kind === 'headMatmul') return { rows: tokens * op.heads, parts: op.heads * steps };
   return { rows: op.kind === 'matmul' && op.onOutputs ? outputs : tokens, parts: steps };
 }
 
@@ -53,8 +54,8 @@ export function readProfile(
       waited += times[at + 1]!;
     }
     const { rows, parts } = work(op, counts);
-    const weights =
-      op.kind === 'matmul' || op.kind === 'expertMatmul' ? [op.weight, ...(op.up ? [op.up] : [])] : [];
+    const weights = op.kind === 'embed' || !('weight' in op) ? [] : [op.weight];
+    if ('up' in op && op.up) weights.push(op.up);
     const macs = weights.reduce((sum, weight) => sum + weight.rows * weight.columns * rows, 0);
     const bytes = weights.reduce((sum, weight) => sum + partBytes(weight) * parts, 0);
     add(label(op), worked, macs, bytes);

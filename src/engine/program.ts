@@ -1,13 +1,14 @@
 /**
- * A ModelSpec to programs: for each segment the list of ops of its layers, as values; memory.ts gives them
- * addresses and layout.ts writes them as records.
+ * A ModelSpec to programs: for each segment the list of ops of its layers, as values; layout.ts gives them
+ * addresses and records.ts writes them as records.
  */
 import type { ActivationForm } from '../kernels/formats.ts';
-import type { Activation, ExpertSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
+import type { Activation, ExpertSpec, LatentSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
 import { expertOps } from './experts.ts';
+import { latentOps } from './latent.ts';
 import { formOf, Weights, type Linear, type Norm, type Weight } from './weights.ts';
 
-/** Work buffers of f32 rows, one row per token: see BUFFER_WIDTHS in memory.ts. */
+/** Work buffers of f32 rows, one row per token: see bufferWidths in layout.ts. */
 export type Buffer =
   | 'hidden'
   | 'query'
@@ -18,6 +19,9 @@ export type Buffer =
   | 'up'
   | 'branch'
   | 'router'
+  | 'lowQuery'
+  | 'latentQuery'
+  | 'latentOutput'
   | 'output'
   | 'logits'
   | PairBuffer;
@@ -72,6 +76,18 @@ export type Op =
       fromPairs: boolean;
       barrier: boolean;
     }
+  /** A matmul per head: `from` activations of the row and `step` values of `to` belong to each. */
+  | {
+      kind: 'headMatmul';
+      weight: Weight;
+      heads: number;
+      from: number;
+      to: Buffer;
+      step: number;
+      barrier: boolean;
+    }
+  /** Latent attention: rotates queries into `latentQuery`, norms, rotates and stores the latent key. */
+  | { kind: 'latent'; layer: LayerSpec; latent: LatentSpec; kNorm: Weight }
   /** hidden += weighted sum of a token's rows of `expertOutput`. */
   | { kind: 'combine'; experts: ExpertSpec }
   | { kind: 'rotate'; layer: LayerSpec; qNorm?: Weight; kNorm?: Weight }
@@ -143,6 +159,19 @@ export function activate(
 
 function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
   const name = (part: string) => `blk.${layer.index}.${part}`;
+  const { width, latent } = spec;
+  const o = weights.linear(name('attn_output'), width, layer.heads * (latent?.value ?? spec.valueWidth));
+  return [
+    ...(latent ? latentOps(spec, weights, layer, latent, exact) : attentionOps(spec, weights, layer, exact)),
+    activate('attention', o.weight.columns, undefined, [o.weight], exact),
+    ...branchEnd(weights, o, name('post_attention_norm')),
+    ...feedForwardOps(spec, weights, layer, exact),
+  ];
+}
+
+/** Attention up to the output projection, whose input is left in `attention`. */
+function attentionOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
+  const name = (part: string) => `blk.${layer.index}.${part}`;
   const { width, headWidth, valueWidth } = spec;
   const [q, k, v] = weights.linears(
     name('attn_qkv'),
@@ -150,7 +179,6 @@ function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: bo
     [layer.heads * headWidth, layer.kvHeads * headWidth, layer.kvHeads * valueWidth],
     width,
   ) as [Linear, Linear, Linear];
-  const o = weights.linear(name('attn_output'), width, layer.heads * valueWidth);
   const headNorm = (part: string) => weights.optionalVector(name(part), headWidth);
   return [
     activate('hidden', width, weights.norm(name('attn_norm'), width), [q.weight, k.weight, v.weight], exact),
@@ -159,9 +187,6 @@ function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: bo
     { kind: 'matmul', ...v, to: 'value', barrier: true },
     { kind: 'rotate', layer, qNorm: headNorm('attn_q_norm.weight'), kNorm: headNorm('attn_k_norm.weight') },
     { kind: 'attend', layer },
-    activate('attention', o.weight.columns, undefined, [o.weight], exact),
-    ...branchEnd(weights, o, name('post_attention_norm')),
-    ...feedForwardOps(spec, weights, layer, exact),
   ];
 }
 

@@ -157,6 +157,14 @@ class RecordWriter {
         this.expertMatmul(op);
         flags |= this.exactFlag(op.weight) | (op.fromPairs ? 0 : R.ONE_ROW);
         break;
+      case 'headMatmul':
+        this.headMatmul(op);
+        flags |= this.exactFlag(op.weight);
+        break;
+      case 'latent':
+        this.latent(op);
+        if (this.spec.architecture.rope === 'neox') flags |= R.NEOX;
+        break;
       case 'route':
         this.route(op);
         break;
@@ -189,6 +197,7 @@ class RecordWriter {
         break;
       case 'attend':
         this.attend(op);
+        if (this.spec.latent) flags |= R.LATENT;
         break;
       case 'norm':
       case 'addNorm':
@@ -318,7 +327,7 @@ class RecordWriter {
     this.f32(R.SCALE, op.softcap ?? 0);
   }
 
-  private heads(op: Op & { kind: 'rotate' | 'attend' }): void {
+  private heads(op: Op & { kind: 'rotate' | 'attend' | 'latent' }): void {
     const { layer } = op;
     const pages = this.layout.kv.layers.get(layer.index)!;
     this.u32(R.HEADS, layer.heads);
@@ -328,12 +337,12 @@ class RecordWriter {
     this.u32(R.K_CACHE, pages.keys);
     this.u32(R.V_CACHE, pages.values);
     this.u32(R.KV_TYPE, KV_CODES[this.options.kvType]);
-    this.buffer('query', R.FROM, R.FROM_STRIDE);
   }
 
   private rotate(op: Op & { kind: 'rotate' }): void {
     this.u32(R.OPCODE, R.OP_ROTATE);
     this.heads(op);
+    this.buffer('query', R.FROM, R.FROM_STRIDE);
     const key = this.layout.buffers.get('key')!,
       value = this.layout.buffers.get('value')!;
     this.u32(R.K_FROM, key.address);
@@ -348,10 +357,41 @@ class RecordWriter {
     this.f32(R.HEAD_EPSILON, this.spec.epsilon);
   }
 
+  private latent(op: Op & { kind: 'latent' }): void {
+    this.u32(R.OPCODE, R.OP_LATENT);
+    this.heads(op);
+    this.buffer('query', R.FROM, R.FROM_STRIDE);
+    this.buffer('latentQuery', R.TO, R.TO_STRIDE);
+    this.buffer('key', R.K_FROM, R.K_STRIDE);
+    this.u32(R.QUERY_WIDTH, op.latent.plain + op.latent.rotary);
+    this.u32(R.ROTARY, op.latent.rotary);
+    this.u32(R.ROPE_TABLE, op.layer.rope ?? 0);
+    this.u32(R.K_NORM, this.address(op.kNorm));
+    this.f32(R.HEAD_EPSILON, this.spec.epsilon);
+  }
+
+  private headMatmul(op: Op & { kind: 'headMatmul' }): void {
+    this.u32(R.OPCODE, R.OP_HEADS);
+    this.buffer(op.to, R.TO, R.TO_STRIDE);
+    this.u32(R.WIDTH, op.weight.columns);
+    this.weight(op.weight);
+    const form = formOf(op.weight, this.options.exact);
+    const slot = this.layout.slots.get(form)!;
+    this.u32(R.X_SHARED, slot.shared);
+    this.u32(R.X_PRIVATE, slot.private);
+    this.u32(R.X_STRIDE, slot.stride);
+    this.u32(R.START, R.START_ZERO);
+    this.u32(R.PART_BYTES, partBytes(op.weight));
+    this.u32(R.PARTS, op.heads);
+    this.u32(R.X_STEP, activationBytes(form, op.from));
+    this.u32(R.TO_STEP, op.step * 4);
+  }
+
   private attend(op: Op & { kind: 'attend' }): void {
     this.u32(R.OPCODE, R.OP_ATTEND);
     this.heads(op);
-    this.buffer('attention', R.TO, R.TO_STRIDE);
+    this.buffer(this.spec.latent ? 'latentQuery' : 'query', R.FROM, R.FROM_STRIDE);
+    this.buffer(this.spec.latent ? 'latentOutput' : 'attention', R.TO, R.TO_STRIDE);
     this.u32(R.WINDOW, op.layer.window);
     this.f32(R.SOFTMAX_SCALE, this.spec.softmaxScale);
     this.f32(R.SOFTCAP, this.spec.attentionSoftcap);

@@ -15,6 +15,7 @@ import type { GgufFile, GgufTensor } from '../gguf/types.ts';
 import { architectureOf } from './architectures/index.ts';
 import type { Architecture, LayerSpec, ModelSpec, Rope } from './architectures/types.ts';
 import { readExperts } from './experts.ts';
+import { latentScale, readLatent } from './latent.ts';
 import { plainRope, ropeFromMetadata } from './rope.ts';
 
 /** More layers than any model has; the rest of the sizes is checked against the tensors. */
@@ -42,12 +43,17 @@ export async function readSpec(file: GgufFile, wantedContext = 0): Promise<Model
   const count = positive(metadata, key('block_count'));
   if (count > MOST_LAYERS)
     throw new ModelError(`${key('block_count')} is ${count}: more than ${MOST_LAYERS} layers`);
+  const latent = readLatent(metadata, architecture.name);
   const heads = getPerLayer(metadata, key('attention.head_count'), count);
-  const kvHeads = findPerLayer(metadata, key('attention.head_count_kv'), count) ?? heads;
+  const kvHeads = latent
+    ? heads.map(() => 1)
+    : (findPerLayer(metadata, key('attention.head_count_kv'), count) ?? heads);
   const feedForward = getPerLayer(metadata, key('feed_forward_length'), count);
   const experts = readExperts(metadata, architecture, feedForward);
-  const headWidth = findCount(metadata, key('attention.key_length')) ?? width / heads[0]!;
-  const valueWidth = findCount(metadata, key('attention.value_length')) ?? headWidth;
+  const headWidth = latent
+    ? latent.rank + latent.rotary
+    : (findCount(metadata, key('attention.key_length')) ?? width / heads[0]!);
+  const valueWidth = latent ? latent.rank : (findCount(metadata, key('attention.value_length')) ?? headWidth);
   const rotary = findCount(metadata, key('rope.dimension_count')) ?? headWidth;
   for (const [name, value] of Object.entries({ width, headWidth, valueWidth })) {
     if (!(value > 0) || value % 4 !== 0 || value > 2 ** 20) {
@@ -65,6 +71,8 @@ export async function readSpec(file: GgufFile, wantedContext = 0): Promise<Model
   const contextSize = wantedContext || Math.min(trainedContext, DEFAULT_CONTEXT);
   if (architecture.rope === 'none') checkPositions(tensors, contextSize);
   const { ropes, localRope } = await readRopes(file, architecture, tensors, { rotary, contextSize });
+  const scaled = latent && latentScale(metadata, architecture.name, latent, ropes[0]!);
+  if (scaled) ropes[0] = scaled.rope;
   const layers = Array.from({ length: count }, (_, index): LayerSpec => {
     const layerHeads = heads[index]!,
       layerKv = kvHeads[index]!;
@@ -90,8 +98,10 @@ export async function readSpec(file: GgufFile, wantedContext = 0): Promise<Model
     contextSize,
     headWidth,
     valueWidth,
+    latent,
     epsilon: findNumber(metadata, key(EPSILON_KEYS[architecture.norm ?? 'rms'])) ?? 1e-5,
     softmaxScale:
+      scaled?.softmaxScale ??
       findNumber(metadata, key('attention.scale')) ??
       architecture.softmaxScale?.({ width, headWidth, heads: heads[0]!, layers: count }) ??
       1 / Math.sqrt(headWidth),

@@ -14,11 +14,15 @@ export interface Weight {
   first: number;
   rows: number;
   columns: number;
-  /** Matrices of this size in the tensor, one per expert; default: it is one. */
-  parts?: number;
+  /** Several such matrices, one per expert or head, and the rows from one to the next in the tensor. */
+  parts?: { count: number; step: number };
+  /** The tensor's rows are the matrix's columns; it is kept as F32. This is the tensor's format. */
+  transposed?: WeightFormat;
   /** Undefined for vectors, which are kept as f32. */
   format?: WeightFormat;
 }
+
+const F32 = formatOf(0, 1)!;
 
 /** A norm's weight and, of a LayerNorm, bias. */
 export interface Norm {
@@ -84,11 +88,35 @@ export class Weights {
     return { tensor, key: keyOf(name, rows, part), first: part.first, rows, columns, format };
   }
 
-  /** A tensor of `parts` matrices. */
-  parts(name: string, parts: number, rows: number, columns: number): Weight {
+  /** A tensor of `count` matrices. */
+  parts(name: string, count: number, rows: number, columns: number): Weight {
     const tensor = this.get(name);
-    this.checkShape(tensor, [columns, rows, parts]);
+    this.checkShape(tensor, [columns, rows, count]);
+    const parts = { count, step: rows };
     return { tensor, key: name, first: 0, rows, columns, parts, format: this.format(tensor, rows) };
+  }
+
+  /** `count` matrices of `rows` rows each, which lie `step` rows apart in one matrix. */
+  cut(
+    whole: Weight,
+    count: number,
+    { first, rows, step }: { first: number; rows: number; step: number },
+  ): Weight {
+    const key = `${whole.key} ${first}..${first + rows - 1} of ${step}`;
+    return { ...whole, key, first, rows, parts: { count, step } };
+  }
+
+  /** The same with their rows and columns exchanged. */
+  cutTransposed(whole: Weight, count: number, part: { first: number; rows: number; step: number }): Weight {
+    const cut = this.cut(whole, count, part);
+    return {
+      ...cut,
+      key: `${cut.key} transposed`,
+      rows: cut.columns,
+      columns: cut.rows,
+      format: F32,
+      transposed: cut.format,
+    };
   }
 
   private format(tensor: GgufTensor, rows: number): WeightFormat {

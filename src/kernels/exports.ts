@@ -21,6 +21,21 @@ export interface KernelExports {
     groupBytes: number,
     units: number,
   ): number;
+  /** Rows of a file as columns of an F32 matrix: assembly/quant/transpose.ts. Not 0: NaN or Inf. */
+  transposeRows(
+    repack: number,
+    dequantize: number,
+    from: number,
+    rowBytes: number,
+    first: number,
+    rows: number,
+    columns: number,
+    units: number,
+    groupBytes: number,
+    to: number,
+    toBytes: number,
+    scratch: number,
+  ): number;
   quantizeRow(x: number, n: number, to8: number, to16: number): void;
   normRow(
     kind: number,

@@ -1,5 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import { deepseek } from './deepseek.ts';
+import { deepseek2 } from './deepseek2.ts';
 import { gemma } from './gemma.ts';
 import { gemma2 } from './gemma2.ts';
 import { gemma3 } from './gemma3.ts';
@@ -28,6 +29,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
   phi3,
   openelm,
   deepseek,
+  deepseek2,
   starcoder2,
   gpt2,
   opt,

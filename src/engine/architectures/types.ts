@@ -67,6 +67,17 @@ export interface ExpertSpec {
   groupsUsed: number;
 }
 
+/** Latent attention: queries, keys and values as projections of short vectors. */
+export interface LatentSpec {
+  /** Values of the vector that keys and values come from, and of the one that queries come from (0: there is none). */
+  rank: number;
+  queryRank: number;
+  /** Values of a head's query and key that are not rotated and that are, and of its value. */
+  plain: number;
+  rotary: number;
+  value: number;
+}
+
 export interface LayerSpec {
   index: number;
   heads: number;
@@ -88,8 +99,10 @@ export interface ModelSpec {
   trainedContext: number;
   /** Positions that sequences hold, as asked for or by default. */
   contextSize: number;
+  /** Of a head's keys and values in the cache. */
   headWidth: number;
   valueWidth: number;
+  latent?: LatentSpec;
   epsilon: number;
   softmaxScale: number;
   /** Scores and logits are cap * tanh(x / cap); 0: as they are. */

@@ -10,11 +10,12 @@ import {
   LOAD_READY,
   LOAD_STOP,
   type LoadTask,
+  type Repack,
   type WorkerSetup,
 } from '../../engine/host.ts';
 import { GgufError } from '../../errors.ts';
 import { TOKENS } from '../../kernels/control.ts';
-import { instantiate, REPACK_KERNEL, type KernelExports } from '../../kernels/exports.ts';
+import { DEQUANTIZE_KERNEL, instantiate, REPACK_KERNEL, type KernelExports } from '../../kernels/exports.ts';
 import { poison } from '../../kernels/poison.ts';
 
 export interface WorkerTask {
@@ -74,11 +75,29 @@ function runTask(
       throw damaged(task, setup);
     return;
   }
-  const { kernel, rows, rowBytes, groupBytes, units } = task.repack;
+  if (repackRows(kernels, task.repack, to, task.to) !== 0) throw damaged(task, setup);
+}
+
+/** Brings rows from the stage into the run-time layout; not 0: there are NaN or infinite values. */
+function repackRows(kernels: KernelExports, how: Repack, stage: number, to: number): number {
+  const { kernel, rows, rowBytes, groupBytes, units, transpose } = how;
   const repack = kernels.kernelIndex(kernel, REPACK_KERNEL);
-  if (kernels.repackGroups(repack, to, rowBytes, rows, task.to, groupBytes, units) !== 0) {
-    throw damaged(task, setup);
-  }
+  if (!transpose) return kernels.repackGroups(repack, stage, rowBytes, rows, to, groupBytes, units);
+  const { first, columns, toBytes, scratch } = transpose;
+  return kernels.transposeRows(
+    repack,
+    kernels.kernelIndex(kernel, DEQUANTIZE_KERNEL),
+    stage,
+    rowBytes,
+    first,
+    rows,
+    columns,
+    units,
+    groupBytes,
+    to,
+    toBytes,
+    stage + scratch,
+  );
 }
 
 function damaged(task: LoadTask, setup: WorkerSetup): GgufError {
