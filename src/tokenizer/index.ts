@@ -9,6 +9,7 @@ import { readSpecialTokens } from './special-tokens.ts';
 import { buildSpm } from './spm.ts';
 import { GgufTokenizer } from './tokenizer.ts';
 import type { Tokenizer } from './types.ts';
+import { buildUnigram } from './unigram.ts';
 import { readVocabulary } from './vocabulary.ts';
 import { buildWordPiece } from './wordpiece.ts';
 
@@ -20,6 +21,8 @@ export type {
   Tokenizer,
 } from './types.ts';
 export type { Metadata } from './metadata.ts';
+export { asRead, ggufTokenizerMetadata, TOKENIZER_FILES } from './hf/index.ts';
+export type { TokenizerConversionOptions } from './hf/index.ts';
 export { PRE_TOKENIZER_NAMES } from './pre-tokenizers.ts';
 
 /** `tokenizer.ggml.model` -> how to build it. A new vocabulary kind is a row here. */
@@ -27,6 +30,7 @@ const KINDS: ReadonlyMap<string, (metadata: Metadata, kind: string) => Sliced<To
   ['gpt2', bpeTokenizer],
   ['llama', spmTokenizer],
   ['bert', wordPieceTokenizer],
+  ['t5', unigramTokenizer],
 ]);
 
 export const TOKENIZER_KINDS: readonly string[] = [...KINDS.keys()];
@@ -80,4 +84,16 @@ function* wordPieceTokenizer(metadata: Metadata, kind: string): Sliced<Tokenizer
   const defaults = { bos: 101, unknown: 100, separator: 102, addBos: true, addEos: false };
   const special = readSpecialTokens(metadata, vocabulary, defaults);
   return new GgufTokenizer(kind, vocabulary, special, buildWordPiece(metadata, vocabulary, special.unknown));
+}
+
+function* unigramTokenizer(metadata: Metadata, kind: string): Sliced<Tokenizer> {
+  const vocabulary = yield* readVocabulary(metadata);
+  const special = readSpecialTokens(metadata, vocabulary, {
+    eos: 1,
+    unknown: 2,
+    addBos: false,
+    addEos: true,
+  });
+  const model = yield* buildUnigram(metadata, vocabulary, special.unknown);
+  return new GgufTokenizer(kind, vocabulary, special, model);
 }

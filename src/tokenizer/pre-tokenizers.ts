@@ -27,6 +27,8 @@ interface Row {
   ignoreMerges?: boolean;
   addBos?: boolean;
   cleanSpaces?: boolean;
+  /** The model's own definition, where llama.cpp's cuts some text otherwise: to recognise a checkpoint by. */
+  own?: readonly string[];
 }
 
 const SPACE = '\\p{White_Space}';
@@ -47,10 +49,18 @@ const llama3 = (digits: string) =>
  */
 const UPPER = '[\\p{L}--[a-z]]';
 const LOWER = '[\\p{L}--[A-Z]]';
-const cased = (suffix: string) =>
-  `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+${suffix}|[^\\r\\n\\p{L}\\p{N}]?${UPPER}+${LOWER}*${suffix}`;
-const caseAware = (suffix: string, digits: string) =>
-  `${cased(suffix)}|${digits}| ?${OTHER}[\\r\\n\\/]*|${NEWLINES}|${SPACES}`;
+const cased = (suffix: string, upper = UPPER, lower = LOWER) =>
+  `[^\\r\\n\\p{L}\\p{N}]?${upper}*${lower}+${suffix}|[^\\r\\n\\p{L}\\p{N}]?${upper}+${lower}*${suffix}`;
+/** The models' own definition: cased letters of all scripts, and combining marks. */
+const casedOwn = (suffix: string) =>
+  cased(suffix, '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]', '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]');
+const CONTRACTION_OR_NOT = `(?:${CONTRACTION})?`;
+const caseAware = (words: string, digits: string) =>
+  `${words}|${digits}| ?${OTHER}[\\r\\n\\/]*|${NEWLINES}|${SPACES}`;
+
+const FALCON_SIGNS = '[\\p{P}$+<=>^~\\|`]+';
+/** What BLOOM's line takes for a word: anything up to a space, a sign of the end of a clause, or a bracket. */
+const BLOOM = ` ?[^\\(${SPACE}\\|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c\\)]+`;
 
 /**
  * Letters of scripts with case, as DeepSeek lists them (not exactly a Unicode property): code points in hex, since
@@ -68,6 +78,17 @@ const DEEPSEEK_CASED = ranges(
 );
 const DEEPSEEK_HAN = `[${ranges('4e00-9fa5 800-4e00 ac00-d7ff')}]+`;
 
+const DEEPSEEK_LLM: readonly string[] = [
+  '[\\r\\n]',
+  `${SPACE}?[${DEEPSEEK_CASED}]+`,
+  `${SPACE}?[${ranges('21-2f 3a-7e ff01-ff0f ff1a-ff5e 2018-201f 3000-3002')}]+`,
+  `(?<!${SPACE})${SPACE}+$`, // the lookbehind: else every start in a long run of spaces is tried
+  DEEPSEEK_HAN,
+];
+const DEEPSEEK_V3_HAN = `[${ranges('4e00-9fa5 3040-309f 30a0-30ff')}]+`;
+const DEEPSEEK_V3_WORDS =
+  '[!-\\/:-@\\[-`\\{-~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+';
+
 /** The first six groups are checked against llama.cpp's own results; the others follow its definitions. */
 const ROWS: readonly Row[] = [
   {
@@ -77,7 +98,16 @@ const ROWS: readonly Row[] = [
   },
   {
     names: ['gpt-2', 'phi-2', 'mpt', 'olmo', 'jais', 'jina-es', 'jina-de', 'jina-v2-es', 'jina-v2-de'].concat(
-      ['gigachat', 'a.x-4.0', 'mellum', 'modern-bert', 'exaone4'],
+      [
+        'jina-v1-en',
+        'jina-v2-code',
+        'roberta-bpe',
+        'gigachat',
+        'a.x-4.0',
+        'mellum',
+        'modern-bert',
+        'exaone4',
+      ],
     ),
     steps: [GPT2],
     cleanSpaces: true,
@@ -107,10 +137,27 @@ const ROWS: readonly Row[] = [
     cleanSpaces: true,
   },
   {
-    names: ['qwen2', 'deepseek-r1-qwen', 'kormo', 'f2llmv2', 'hunyuan', 'solar-open', 'grok-2'],
+    names: [
+      'qwen2',
+      'deepseek-r1-qwen',
+      'kormo',
+      'f2llmv2',
+      'hunyuan',
+      'solar-open',
+      'grok-2',
+      'bailingmoe',
+      'bailingmoe2',
+      'llada-moe',
+    ],
     steps: [llama3('\\p{N}')],
   },
-  { names: ['tekken'], steps: [caseAware('', '\\p{N}')], ignoreMerges: true, addBos: true },
+  {
+    names: ['tekken'],
+    steps: [caseAware(cased(''), '\\p{N}')],
+    own: [caseAware(casedOwn(''), '\\p{N}')],
+    ignoreMerges: true,
+    addBos: true,
+  },
 
   { names: ['stablelm2', 'megrez'], steps: [llama3('\\p{N}')], cleanSpaces: true },
   { names: ['dbrx', 'smaug-bpe', 'glm4', 'chatglm-bpe'], steps: [llama3('\\p{N}{1,3}')], cleanSpaces: true },
@@ -122,80 +169,121 @@ const ROWS: readonly Row[] = [
   },
   {
     names: ['gpt-4o', 'llama4', 'kanana2', 'talkie', 'minimax-m2'],
-    steps: [caseAware(`(?:${CONTRACTION})?`, '\\p{N}{1,3}')],
+    steps: [caseAware(cased(CONTRACTION_OR_NOT), '\\p{N}{1,3}')],
+    own: [caseAware(casedOwn(CONTRACTION_OR_NOT), '\\p{N}{1,3}')],
   },
-  { names: ['falcon'], steps: ['[\\p{P}$+<=>^~\\|`]+', GPT2, '[0-9][0-9][0-9]'], cleanSpaces: true },
+  {
+    names: ['granite-embed-multi-97m'],
+    steps: [
+      caseAware(
+        cased(CONTRACTION_OR_NOT, '[[\\p{L}\\p{M}]--[a-z]]', '[[\\p{L}\\p{M}]--[A-Z]]'),
+        '\\p{N}{1,3}',
+      ),
+    ],
+    ignoreMerges: true,
+  },
+  {
+    names: ['falcon'],
+    steps: [FALCON_SIGNS, GPT2, '[0-9][0-9][0-9]'],
+    own: [FALCON_SIGNS, GPT2, '\\p{N}+', '[0-9][0-9][0-9]'],
+    cleanSpaces: true,
+  },
   {
     names: ['deepseek-llm'],
-    steps: [
-      '[\\r\\n]',
-      `${SPACE}?[${DEEPSEEK_CASED}]+`,
-      `${SPACE}?[${ranges('21-2f 3a-7e ff01-ff0f ff1a-ff5e 2018-201f 3000-3002')}]+`,
-      `(?<!${SPACE})${SPACE}+$`, // the lookbehind: else every start in a long run of spaces is tried
-      DEEPSEEK_HAN,
-      '\\p{N}+',
-    ],
+    steps: [...DEEPSEEK_LLM, '\\p{N}+'],
+    own: [...DEEPSEEK_LLM, '\\p{N}'],
   },
   {
     names: ['deepseek-coder'],
     steps: ['[\\r\\n]', `${SPACE}?\\p{L}+`, `${SPACE}?\\p{P}+`, DEEPSEEK_HAN, '\\p{N}'],
   },
   {
-    names: ['deepseek-v3', 'hunyuan-dense', 'joyai-llm'],
+    names: ['deepseek-v3', 'hunyuan-dense', 'joyai-llm', 'hy_v4'],
+    steps: ['\\p{N}{1,3}', DEEPSEEK_V3_HAN, `${DEEPSEEK_V3_WORDS}[\\r\\n]*|${NEWLINES}|${SPACES}`],
+  },
+  {
+    names: ['spark2_5'],
+    steps: ['\\p{N}{1,3}', DEEPSEEK_V3_HAN, `${DEEPSEEK_V3_WORDS}|[\\r\\n]|${SPACES}`, '\\p{N}'],
+  },
+  { names: ['poro-chat'], steps: [BLOOM] },
+  { names: ['bloom', 'gpt3-finnish'], steps: [BLOOM], cleanSpaces: true },
+  { names: ['viking'], steps: [BLOOM, '\\p{N}'] },
+  {
+    names: ['jais-2'],
     steps: [
-      '\\p{N}{1,3}',
-      `[${ranges('4e00-9fa5 3040-309f 30a0-30ff')}]+`,
-      '[!-\\/:-@\\[-`\\{-~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*' +
-        `|${NEWLINES}|${SPACES}`,
+      `${CONTRACTION}|${LETTERS}|\\p{N}{1,3}| ?${OTHER}[\\r\\n]*|${NEWLINES}|` +
+        [512, 256, 128, 64, 32, 16, 8, 4].map((n) => `${SPACE}{${n}}(?!\\P{White_Space})|`).join('') +
+        `${SPACE}{1,2}(?!\\P{White_Space})|${SPACE}`,
     ],
+    cleanSpaces: true,
+  },
+  {
+    names: ['chameleon'],
+    steps: [
+      '<sentinel:[0-9]+>',
+      'IMGIMG[A-I]{1,4}Z',
+      '[\\t\\n]|    |  ',
+      '\\p{N}',
+      '[\\p{P}!-\\/:-@\\[-`\\{-~]',
+      GPT2,
+    ],
+    addBos: true,
+  },
+  { names: ['seed-coder'], steps: [`${CONTRACTION}|${LETTERS}|\\p{N}| ?${OTHER}|${NEWLINES}|${SPACES}`] },
+  { names: ['ufakzeka'], steps: [`${LETTERS}|\\p{N}| ?${OTHER}[\\r\\n]*|${NEWLINES}|${SPACES}`] },
+  { names: ['laguna'], steps: ['[^\\n]+|\\n+', llama3('\\p{N}')] },
+  { names: ['minicpm5'], steps: ['\\p{N}{1,3}', llama3('\\p{N}+')], ignoreMerges: true, cleanSpaces: true },
+  {
+    names: ['exaone-moe'],
+    steps: [
+      `${CONTRACTION}|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?${OTHER}[\\r\\n\\/]?|` +
+        `${SPACE}*[\\r\\n]|${SPACES}`,
+    ],
+  },
+  {
+    names: ['youtu'],
+    steps: [
+      [
+        `[${ranges('ac00-d7a3 3131-318e')}]+`,
+        `[${ranges('ff01 2026 201c 201d 2018 2019 2014 ff1a ff1b ff0c 3001-303f fe30-fe4f')}]+`,
+        `[${ranges('3105-312f')}]+`,
+        DEEPSEEK_V3_HAN,
+      ].join('|'),
+      caseAware(casedOwn(CONTRACTION_OR_NOT), '\\p{N}'),
+    ],
+    ignoreMerges: true,
   },
 ];
 
 const BY_NAME = new Map(ROWS.flatMap((row) => row.names.map((name) => [name, row] as const)));
 
-export const PRE_TOKENIZER_NAMES: readonly string[] = [...BY_NAME.keys()].sort();
+/** In the order of the table. */
+export const PRE_TOKENIZER_NAMES: readonly string[] = [...BY_NAME.keys()];
 
 /** The row of `name`. Guessing would give wrong tokens without a sign, so an unknown name is an error. */
 export function findPreTokenizer(name: string): PreTokenizer {
   const row = BY_NAME.get(name);
   if (row === undefined) {
     throw new TokenizerError(
-      `tokenizer.ggml.pre: unknown pre-tokenizer ${JSON.stringify(name)}; supported: ${PRE_TOKENIZER_NAMES.join(', ')}`,
+      `tokenizer.ggml.pre: unknown pre-tokenizer ${JSON.stringify(name)}; supported: ${[...PRE_TOKENIZER_NAMES].sort().join(', ')}`,
     );
   }
   return {
-    steps: row.steps.map((source) => new RegExp(source, 'gv')),
+    steps: compile(row.steps),
     ignoreMerges: row.ignoreMerges ?? false,
     addBos: row.addBos ?? false,
     cleanSpaces: row.cleanSpaces ?? false,
   };
 }
 
-/** Calls `word` for each piece of `text`, in order. */
-export function splitWords(text: string, steps: readonly RegExp[], word: (piece: string) => void): void {
-  let pieces: readonly string[] = [text];
-  for (const step of steps.slice(0, -1)) {
-    const finer: string[] = [];
-    for (const piece of pieces) splitOnce(piece, step, (part) => finer.push(part));
-    pieces = finer;
-  }
-  const last = steps.at(-1);
-  for (const piece of pieces) {
-    if (last === undefined) word(piece);
-    else splitOnce(piece, last, word);
-  }
+/** What a checkpoint with this pre-tokenizer may be defined by: the table's expressions, and the model's own. */
+export function definitionsOf(name: string): (readonly RegExp[])[] {
+  const row = BY_NAME.get(name);
+  return [row?.steps, row?.own].filter((steps) => steps !== undefined).map(compile);
 }
 
-function splitOnce(text: string, step: RegExp, word: (piece: string) => void): void {
-  let end = 0;
-  step.lastIndex = 0;
-  for (let match = step.exec(text); match !== null; match = step.exec(text)) {
-    const start = match.index;
-    if (start > end) word(text.slice(end, start));
-    word(match[0]);
-    end = start + match[0].length;
-  }
-  if (end < text.length) word(text.slice(end));
+function compile(steps: readonly string[]): RegExp[] {
+  return steps.map((source) => new RegExp(source, 'gv'));
 }
 
 /** '4e00-9fa5 3005' -> the inside of a character class. */

@@ -9,7 +9,7 @@ export const NORMAL = 1;
 export const UNKNOWN = 2;
 export const CONTROL = 4;
 export const USER_DEFINED = 8;
-const UNUSED = 16;
+export const UNUSED = 16;
 export const BYTE = 32;
 /** White space before or after the token belongs to it when it is parsed in a text. */
 export const STRIP_LEFT = 64;

@@ -2,14 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { TokenizerError } from '../../src/errors.ts';
 import type { GgufValue } from '../../src/gguf/types.ts';
 import { createTokenizer } from '../../src/tokenizer/index.ts';
-import { toyBpe, toySpm, toyWordPiece, TYPE } from './toy.ts';
+import { toyBpe, toySpm, toyUnigram, toyWordPiece, TYPE } from './toy.ts';
 
 /** Each: what is wrong, the metadata, and what the message must name. */
 const CASES: [string, Map<string, GgufValue>, RegExp][] = [
   ['no tokenizer', new Map(), /tokenizer\.ggml\.model is missing.*gpt2, llama/],
   ['unknown kind', bpe('model', 'rwkv'), /tokenizer\.ggml\.model.*"rwkv".*gpt2, llama/],
   ['kind of another type', bpe('model', 7), /tokenizer\.ggml\.model is not a string/],
-  ['unknown pre-tokenizer', bpe('pre', 'poro-chat'), /tokenizer\.ggml\.pre.*"poro-chat".*qwen2/],
+  ['unknown pre-tokenizer', bpe('pre', 'kimi-k9'), /tokenizer\.ggml\.pre.*"kimi-k9".*qwen2/],
   ['pre-tokenizer of another type', bpe('pre', true), /tokenizer\.ggml\.pre is not a string/],
   ['no tokens', without(toyBpe(), 'tokens'), /tokenizer\.ggml\.tokens is missing/],
   ['empty tokens', bpe('tokens', []), /tokenizer\.ggml\.tokens has 0 entries/],
@@ -81,6 +81,14 @@ const CASES: [string, Map<string, GgufValue>, RegExp][] = [
     toyWordPiece([]).set('tokenizer.ggml.normalizer.lowercase', 'yes'),
     /tokenizer\.ggml\.normalizer\.lowercase is not a boolean/,
   ],
+  ['Unigram without scores', without(toyUnigram([]), 'scores'), /tokenizer\.ggml\.scores is missing/],
+  ['a table of another type', unigram('precompiled_charsmap', 'x'), /charsmap is not an array of bytes/],
+  ['a table too short', unigram('precompiled_charsmap', new Uint8Array(3)), /charsmap is damaged/],
+  [
+    'a table that is all trie',
+    unigram('precompiled_charsmap', Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0)),
+    /charsmap is damaged: its 8 bytes cannot hold a trie of 4/,
+  ],
 ];
 
 test.each(CASES)('%s', (_fault, metadata, message) => {
@@ -140,6 +148,10 @@ function bpe(key: string, value: GgufValue): Map<string, GgufValue> {
 
 function spm(key: string, value: GgufValue): Map<string, GgufValue> {
   return toySpm([]).set(`tokenizer.ggml.${key}`, value);
+}
+
+function unigram(key: string, value: GgufValue): Map<string, GgufValue> {
+  return toyUnigram([]).set(`tokenizer.ggml.${key}`, value);
 }
 
 function without(metadata: Map<string, GgufValue>, key: string): Map<string, GgufValue> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { findPreTokenizer, PRE_TOKENIZER_NAMES, splitWords } from '../../src/tokenizer/pre-tokenizers.ts';
+import { findPreTokenizer, PRE_TOKENIZER_NAMES } from '../../src/tokenizer/pre-tokenizers.ts';
+import { splitWords } from '../../src/tokenizer/split-words.ts';
 
 function split(name: string, text: string): string[] {
   const words: string[] = [];
@@ -28,6 +29,39 @@ describe('words', () => {
     ['deepseek-coder', 'ab, 12\n', ['ab', ',', ' ', '1', '2', '\n']],
     ['deepseek-v3', 'x.foo 1234 日本', ['x', '.foo', ' ', '123', '4', ' ', '日本']],
   ])('%s: %j', (name, text, words) => {
+    expect(split(name, text)).toEqual(words);
+  });
+
+  // What Python's regex module makes of llama.cpp's expressions, in its notation.
+  test.each<[string, string, string[]]>([
+    ['bloom', 'Hi (you), the 1st…  end|x', ['Hi', ' (', 'you', '),', ' the', ' 1st', '… ', ' end', '|', 'x']],
+    ['viking', 'in 2024.', ['in', ' ', '2', '0', '2', '4', '.']],
+    ['jais-2', 'a         b 1234', ['a', '        ', ' b', ' ', '123', '4']],
+    [
+      'chameleon',
+      '<sentinel:12>IMGIMGACZ a    b, 7\n',
+      ['<', 'sentinel', ':', '1', '2', '>', 'IMGIMGACZ', ' a', '    ', 'b', ',', ' ', '7', '\n'],
+    ],
+    ['seed-coder', "we'LL!!\n 12", ['we', "'LL", '!!', '\n', ' ', '1', '2']],
+    ['ufakzeka', "İstanbul'daki 12", ['İstanbul', "'daki", ' ', '1', '2']],
+    ['laguna', 'a!\n\nb 1', ['a', '!', '\n\n', 'b', ' ', '1']],
+    ['minicpm5', 'n   1234', ['n', '   ', '123', '4']],
+    ['exaone-moe', 'do you see 12/\n', ['do you see', ' ', '1', '2', '/\n']],
+    ['spark2_5', 'x.foo 1234\n\n日本', ['x', '.foo', ' ', '1', '2', '3', '4', '\n', '\n', '日本']],
+    ['deepseek-v3', 'a_b 12345 你好!\n', ['a', '_b', ' ', '123', '45', ' ', '你好', '!\n']],
+    ['youtu', "한국어 ok，我HTTPServer's 12", ['한국어', ' ok', '，', '我', "HTTPServer's", ' ', '1', '2']],
+    ['granite-embed-multi-97m', "नमस्ते It's 1234", ['नमस्ते', " It's", ' ', '123', '4']],
+    ['command-r', 'a1b22 c!', ['a', '1', 'b', '2', '2', ' c', '!']],
+    ['refact', 'x = 10', ['x', ' =', ' ', '1', '0']],
+    ['codeshell', "it's 42", ['it', "'s", ' ', '4', '2']],
+    ['mpt', "don't 2024\n  x", ['don', "'t", ' 2024', '\n ', ' x']],
+    ['olmo', 'a\t\tb', ['a', '\t', '\t', 'b']],
+    ['stablelm2', "I'M 12 \n x", ['I', "'M", ' ', '1', '2', ' \n', ' x']],
+    ['deepseek-r1-qwen', '<x> 12\n', ['<x', '>', ' ', '1', '2', '\n']],
+    ['dbrx', "X1234'S ..\n", ['X', '123', '4', "'S", ' ..\n']],
+    ['chatglm-bpe', '你好 2024\n\n', ['你好', ' ', '202', '4', '\n\n']],
+    ['starcoder', 'for(i=0;i<10;i++)', ['for', '(', 'i', '=', '0', ';', 'i', '<', '1', '0', ';', 'i', '++)']],
+  ])('%s: %j, as another engine cuts it', (name, text, words) => {
     expect(split(name, text)).toEqual(words);
   });
 

@@ -41,6 +41,17 @@ export function toyWordPiece(words: readonly string[]): Map<string, GgufValue> {
     .set('tokenizer.ggml.unknown_token_id', 2);
 }
 
+/** Unigram: `<unk>`, `</s>`, and pieces with their log probabilities. */
+export function toyUnigram(extra: readonly Entry[]): Map<string, GgufValue> {
+  const entries: Entry[] = [['<unk>', TYPE.unknown], ['</s>', TYPE.control], ...extra];
+  return metadataOf('t5', entries)
+    .set('tokenizer.ggml.unknown_token_id', 0)
+    .set(
+      'tokenizer.ggml.scores',
+      Float32Array.from(entries, ([, , score]) => score ?? 0),
+    );
+}
+
 function metadataOf(model: string, entries: readonly Entry[]): Map<string, GgufValue> {
   return new Map<string, GgufValue>([
     ['tokenizer.ggml.model', model],
