@@ -34,6 +34,13 @@ export const DOT4 = 2;
 /** 2^112: what is missing in the exponent when the bits of an f16 are shifted into an f32. */
 const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
 
+/** table[i] per byte, for indices 0..15. */
+// @ts-ignore: decorator
+@inline export function lookUp(table: v128, i: v128): v128 {
+  if (VARIANT != SIMD) return i8x16.relaxed_swizzle(table, i);
+  return i8x16.swizzle(table, i);
+}
+
 /** a * b + c per f32 lane; fused where relaxed SIMD is. */
 // @ts-ignore: decorator
 @inline export function madd(a: v128, b: v128, c: v128): v128 {
@@ -81,20 +88,51 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
 
 /**
  * What dotStep starts from so that weights stored with `offset` added count without it: -offset times the
- * sums of the activations. `pairs` is the i16 pair (sum over k = 0, 1 mod 4; sum over k = 2, 3 mod 4) that
- * the activation block carries, splatted.
+ * `sums` of the activations as their block carries them (activations.ts), splatted.
  */
 // @ts-ignore: decorator
-@inline export function dotBias(pairs: v128, offset: i32): v128 {
-  if (VARIANT == DOT4) return i32x4.dot_i16x8_s(pairs, i16x8.splat(<i16>-offset));
-  return i16x8.mul(pairs, i16x8.splat(<i16>-offset));
+@inline export function dotBias(sums: v128, offset: i32): v128 {
+  if (VARIANT == DOT4) return i32x4.mul(sums, i32x4.splat(-offset));
+  return i16x8.mul(sums, i16x8.splat(<i16>-offset));
+}
+
+/** The sum of `sums`, i32x4. */
+// @ts-ignore: decorator
+@inline export function wholeSum(sums: v128): v128 {
+  if (VARIANT == DOT4) return sums;
+  return i32x4.dot_i16x8_s(sums, v128.load(ONES_I16));
+}
+
+/** The difference of two `sums`. */
+// @ts-ignore: decorator
+@inline export function sumsLess(a: v128, b: v128): v128 {
+  if (VARIANT == DOT4) return i32x4.sub(a, b);
+  return i16x8.sub(a, b);
+}
+
+// @ts-ignore: decorator
+@lazy const F16_SCALE_UP_X4: usize = memory.data<f32>([F16_SCALE_UP, F16_SCALE_UP, F16_SCALE_UP, F16_SCALE_UP], 16);
+
+/** f32x4 times 2^112: makes whole values of what f16Bits gives, or of a factor that meets it. */
+// @ts-ignore: decorator
+@inline export function scaleUp(x: v128): v128 {
+  return f32x4.mul(x, v128.load(F16_SCALE_UP_X4));
+}
+
+/**
+ * Four f16 of eight, the first (v = 0) or the last, as f32x4 times 2^-112: one multiplication short, which a
+ * kernel does once per block, on the scale of the activations.
+ */
+// @ts-ignore: decorator
+@inline export function f16Bits(eight: v128, v: i32): v128 {
+  if (v == 0) return v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(eight), 13), v128.load(MASK_F16));
+  return v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(eight), 13), v128.load(MASK_F16));
 }
 
 /** Four f16 as f32x4: exact for all finite values, subnormal ones too. */
 // @ts-ignore: decorator
 @inline export function f16x4(address: usize): v128 {
-  const bits = v128.and(i32x4.shl(v128.load16x4_s(address), 13), v128.load(MASK_F16));
-  return f32x4.mul(bits, f32x4.splat(F16_SCALE_UP));
+  return scaleUp(v128.and(i32x4.shl(v128.load16x4_s(address), 13), v128.load(MASK_F16)));
 }
 
 /** One f16 as f32: exact, Inf and NaN too. */

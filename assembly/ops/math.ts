@@ -1,31 +1,49 @@
 /** Elementary functions on four f32 at once. */
 import { madd } from '../isa';
 
+// Each constant four times, in memory: V8 builds a v128 constant anew at every use (see isa.ts).
+// @ts-ignore: decorator
+@lazy const EXP: usize = memory.data<f32>([
+  88, 88, 88, 88, -87, -87, -87, -87,
+  1.44269504, 1.44269504, 1.44269504, 1.44269504, // 1 / ln 2
+  12582912, 12582912, 12582912, 12582912, // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  -0.693359375, -0.693359375, -0.693359375, -0.693359375, // -ln 2, in two parts
+  2.12194440e-4, 2.12194440e-4, 2.12194440e-4, 2.12194440e-4,
+  1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4, // the polynomial
+  1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3,
+  8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3,
+  4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2,
+  1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1,
+  5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1,
+  1, 1, 1, 1,
+], 16);
+
 /**
  * e^x to about 2 units in the last place: Cody-Waite reduction by ln 2 in two parts, then the degree-5
  * polynomial of Cephes' expf. Exactly 1 at 0; clamped to [e^-87, e^88], so it never gives Inf, 0 or a
- * subnormal. NaN stays NaN.
+ * subnormal. NaN stays NaN: pmin and pmax return their first operand then.
  */
 // @ts-ignore: decorator
 @inline export function exp4(x: v128): v128 {
-  const c = f32x4.max(f32x4.splat(-87), f32x4.min(f32x4.splat(88), x));
-  const n = f32x4.nearest(f32x4.mul(c, f32x4.splat(1.44269504)));
-  let r = madd(n, f32x4.splat(-0.693359375), c);
-  r = madd(n, f32x4.splat(2.12194440e-4), r);
-  let p = f32x4.splat(1.9875691500e-4);
-  p = madd(p, r, f32x4.splat(1.3981999507e-3));
-  p = madd(p, r, f32x4.splat(8.3334519073e-3));
-  p = madd(p, r, f32x4.splat(4.1665795894e-2));
-  p = madd(p, r, f32x4.splat(1.6666665459e-1));
-  p = madd(p, r, f32x4.splat(5.0000001201e-1));
-  p = madd(p, f32x4.mul(r, r), f32x4.add(r, f32x4.splat(1)));
-  return f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23));
+  const c = f32x4.pmax(f32x4.pmin(x, v128.load(EXP)), v128.load(EXP, 16));
+  const shifted = f32x4.add(f32x4.mul(c, v128.load(EXP, 32)), v128.load(EXP, 48));
+  const n = f32x4.sub(shifted, v128.load(EXP, 48));
+  const one = v128.load(EXP, 192);
+  const r = madd(n, v128.load(EXP, 80), madd(n, v128.load(EXP, 64), c));
+  let p = madd(v128.load(EXP, 96), r, v128.load(EXP, 112));
+  p = madd(p, r, v128.load(EXP, 128));
+  p = madd(p, r, v128.load(EXP, 144));
+  p = madd(p, r, v128.load(EXP, 160));
+  p = madd(p, r, v128.load(EXP, 176));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, one));
+  // 2^n: the bits of `shifted` end in n, which goes into the exponent of 1.
+  return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one));
 }
 
 /** x / (1 + e^-x) */
 // @ts-ignore: decorator
 @inline export function silu4(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+  return f32x4.div(x, f32x4.add(v128.load(EXP, 192), exp4(f32x4.neg(x))));
 }
 
 /** tanh(x) = 1 - 2 / (1 + e^2x) */

@@ -65,24 +65,38 @@ function begin(op: usize, y: usize, first: i32, groups: i32): void {
   return f32x4.mul(cap, tanh4(f32x4.div(x, cap)));
 }
 
-/** y = act(y) over `count` (a multiple of 8) values. */
-function act(op: usize, y: usize, count: i32): void {
+/** y = act(y) over `rows` rows of `count` (a multiple of 4) values. */
+function act(op: usize, y: usize, stride: usize, rows: i32, count: i32): void {
   const kind = load<u32>(op + ACTIVATION), cap = v128.load32_splat(op + SCALE);
-  for (let p = y, end = y + (<usize>count << 2); p < end; p += 16) v128.store(p, act4(kind, v128.load(p), cap));
+  for (let row = 0; row < rows; row++, y += stride) {
+    for (let p = y, end = y + (<usize>count << 2); p < end; p += 16) v128.store(p, act4(kind, v128.load(p), cap));
+  }
 }
 
-/** gate = act(gate) * up over `count` (a multiple of 8) values. */
-function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
+/** gate = act(gate) * up over `rows` rows of `count` (a multiple of 4) values. */
+function gate(op: usize, gateAt: usize, gateStride: usize, upAt: usize, upStride: usize, rows: i32, count: i32): void {
   const kind = load<u32>(op + ACTIVATION), cap = v128.load32_splat(op + SCALE);
-  for (let offset: usize = 0, end = <usize>count << 2; offset < end; offset += 16) {
-    v128.store(gateAt + offset, f32x4.mul(act4(kind, v128.load(gateAt + offset), cap), v128.load(upAt + offset)));
+  if (kind == ACT_SILU) gateRows(ACT_SILU, cap, gateAt, gateStride, upAt, upStride, rows, count);
+  else gateRows(kind, cap, gateAt, gateStride, upAt, upStride, rows, count);
+}
+
+// @ts-ignore: decorator
+@inline function gateRows(
+  kind: u32, cap: v128, gateAt: usize, gateStride: usize, upAt: usize, upStride: usize, rows: i32, count: i32,
+): void {
+  for (let row = 0; row < rows; row++) {
+    for (let offset: usize = 0, end = <usize>count << 2; offset < end; offset += 16) {
+      v128.store(gateAt + offset, f32x4.mul(act4(kind, v128.load(gateAt + offset), cap), v128.load(upAt + offset)));
+    }
+    gateAt += gateStride;
+    upAt += upStride;
   }
 }
 
 /** GATE: one row. */
 export function gateRow(op: usize, row: i32): void {
   const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
-  gate(op, to, <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE), load<i32>(op + WIDTH));
+  gate(op, to, 0, <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE), 0, 1, load<i32>(op + WIDTH));
 }
 
 export function matmulChunk(op: usize, chunk: i32, rows: i32, region: usize, scratch: usize): void {
@@ -119,7 +133,7 @@ function gemvChunk(
       memory.fill(y, 0, <usize>count << 5);
       memory.fill(scratch, 0, <usize>count << 5);
       call_indirect<void>(kernel, a, up, x, y, scratch, count, units);
-      gate(op, y, scratch, count << 3);
+      gate(op, y, 0, scratch, 0, 1, count << 3);
       x += xStride;
       y += stride;
     }
@@ -138,8 +152,8 @@ function gemvChunk(
       call_indirect<void>(kernel, w, w, x, last, last, 1, units);
     }
     if (acted) {
-      act(op, y, count << 3);
-      if (paired > 0) act(op, y + (<usize>half << 5), paired << 3);
+      act(op, y, 0, 1, count << 3);
+      if (paired > 0) act(op, y + (<usize>half << 5), 0, 1, paired << 3);
     }
     x += xStride;
     y += stride;
@@ -173,7 +187,7 @@ function groupsChunk(
     }
     for (let row = 0; row < rows; row++) begin(op, y + <usize>row * stride, g, 1);
     multiplyGroup(op, weights + w, x, xStride, y, stride, rows, unpacked);
-    if (up) for (let row: usize = 0; row < <usize>rows; row++) gate(op, y + row * stride, scratch + (row << 5), 8);
-    if (acted) for (let row: usize = 0; row < <usize>rows; row++) act(op, y + row * stride, 8);
+    if (up) gate(op, y, stride, scratch, 32, rows, 8);
+    if (acted) act(op, y, stride, rows, 8);
   }
 }

@@ -5,20 +5,26 @@
  *   0   32 x i8   q                              0   32 x i16  q, the same values of -127..127
  *   32  f32       d: x = d * q                   64  f32       d
  *   36  f32       d * sum(q)                     68  unused
- *   40  2 x i16   sums of q, k = 0,1 and k = 2,3 mod 4, over all 32
- *   44  2 x i16   the same over k = 0..15
+ *   40  sums      of q over all 32
+ *   44  sums      the same over k = 0..15
  *
- * d is max|x| / 127 and stays f32 (ggml rounds it to f16).
+ * Sums are as the variant's dotStep adds: one i32 for dot4, else an i16 pair, over k = 0,1 and k = 2,3 mod 4.
+ *
+ * d is max|x| / 127 and stays f32 (ggml rounds it to f16), but where it would be 2^16 or more it is Infinity, as an
+ * f16 would be: kernels multiply it with 2^112 (f16Bits in isa.ts).
  */
-import { LEAST, ONES_I16, maxLanes } from '../isa';
+import { DOT4, LEAST, ONES_I16, maxLanes } from '../isa';
 
 export const X8_BYTES = 48;
 export const X8_SCALE = 32;
 export const X8_SUM = 36;
-export const X8_PAIRS = 40;
-export const X8_PAIRS_LOW = 44;
+export const X8_SUMS = 40;
+export const X8_SUMS_LOW = 44;
 export const X16_BYTES = 80;
 export const X16_SCALE = 64;
+
+/** From here on a block's scale is Infinity. */
+const MOST: f32 = 127 * 65536;
 
 // @ts-ignore: decorator
 @inline function absMax(x: usize): f32 {
@@ -54,7 +60,7 @@ export function quantizeRow(x: usize, n: i32, to8: usize, to16: usize): void {
   const end = x + (<usize>n << 2);
   while (x < end) {
     const largest = absMax(x);
-    const scale = largest / 127;
+    const scale = largest >= MOST ? <f32>Infinity : largest / 127;
     // Below that, 127 / largest would be infinite: such a block counts as zero.
     const inverse = f32x4.splat(largest > LEAST ? 127 / largest : 0);
     const a = round8(x, inverse);
@@ -69,8 +75,13 @@ export function quantizeRow(x: usize, n: i32, to8: usize, to16: usize): void {
       const sum = <i32>i16x8.extract_lane_s(all, 0) + <i32>i16x8.extract_lane_s(all, 1);
       store<f32>(to8, scale, X8_SCALE);
       store<f32>(to8, scale * <f32>sum, X8_SUM);
-      store<i32>(to8, i32x4.extract_lane(all, 0), X8_PAIRS);
-      store<i32>(to8, i32x4.extract_lane(low, 0), X8_PAIRS_LOW);
+      if (VARIANT == DOT4) {
+        store<i32>(to8, sum, X8_SUMS);
+        store<i32>(to8, <i32>i16x8.extract_lane_s(low, 0) + <i32>i16x8.extract_lane_s(low, 1), X8_SUMS_LOW);
+      } else {
+        store<i32>(to8, i32x4.extract_lane(all, 0), X8_SUMS);
+        store<i32>(to8, i32x4.extract_lane(low, 0), X8_SUMS_LOW);
+      }
       to8 += X8_BYTES;
     }
     if (to16) {

@@ -13,9 +13,9 @@
  * Arithmetic, per row and block b, in this order in every kernel below (so that results do not depend on
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
-import { dotBias, dotStep, dotSum, madd } from '../isa';
+import { DOT4, dotBias, dotStep, dotSum, madd, scaleUp } from '../isa';
 import { Packed, repackRows } from './repack';
-import { X8_BYTES, X8_PAIRS, X8_SCALE, X8_SUM } from './activations';
+import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class Block32 extends Packed {
   /** Bytes of one block of 8 rows x 32 columns. */
@@ -23,6 +23,10 @@ export abstract class Block32 extends Packed {
   /** Subtracted from each stored weight. */
   abstract get offset(): i32;
   abstract get hasMinimum(): bool;
+  /** The weights lie in a nibble plane alone, of which every step is unpacked alike. */
+  abstract get plain(): bool;
+  /** Scales and minimums below are those of f16Bits, times 2^-112; otherwise they are whole. */
+  abstract get bits(): bool;
   /** Scales of 4 rows, f32x4. */
   abstract scale(w: usize, v: i32): v128;
   /** Minimums of 4 rows, f32x4, as the file has them: weight = scale * stored + minimum. */
@@ -33,15 +37,65 @@ export abstract class Block32 extends Packed {
   abstract weights(w: usize, v: i32, i: i32): v128;
 }
 
+/** Makes up for what scales and minimums lack: for one of them, or for the scale of the activations, which meets all scales. */
+// @ts-ignore: decorator
+@inline function whole<F extends Block32>(f: F, x: v128): v128 {
+  return f.bits ? scaleUp(x) : x;
+}
+
 // @ts-ignore: decorator
 @inline function start<F extends Block32>(f: F, x: usize): v128 {
-  return f.offset ? dotBias(v128.load32_splat(x, X8_PAIRS), f.offset) : i32x4.splat(0);
+  return f.offset ? dotBias(v128.load32_splat(x, X8_SUMS), f.offset) : i32x4.splat(0);
 }
 
 // @ts-ignore: decorator
 @inline function addBlock<F extends Block32>(f: F, y: v128, acc: v128, w: usize, v: i32, xScale: v128, xSum: v128): v128 {
   y = madd(f32x4.convert_i32x4_s(dotSum(acc)), f32x4.mul(f.scale(w, v), xScale), y);
-  return f.hasMinimum ? madd(f.minimum(w, v), xSum, y) : y;
+  return f.hasMinimum ? madd(whole(f, f.minimum(w, v)), xSum, y) : y;
+}
+
+/**
+ * On x86, with 16 vector registers, a loop over the steps keeps the compiler from moving all loads to the front
+ * and spilling them. On ARM, with 32, what costs is the loop itself.
+ */
+// @ts-ignore: decorator
+@inline function looped<F extends Block32>(f: F): bool {
+  return VARIANT != DOT4 && f.plain;
+}
+
+/** Row groups of a stream that meet the same activations in registers, of which ARM has enough. */
+// @ts-ignore: decorator
+@inline function groupsAtOnce(): i32 {
+  return VARIANT == DOT4 ? 2 : 1;
+}
+
+/** 16 bytes of an activation block, for lanes to be repeated from registers (ARM); else nothing is loaded. */
+// @ts-ignore: decorator
+@inline function quarter(x: usize): v128 {
+  if (VARIANT == DOT4) return v128.load(x);
+  return i32x4.splat(0);
+}
+
+/** 4 bytes at x + 4i, repeated: from memory, or lane i mod 4 of the `quarter` that holds them. */
+// @ts-ignore: decorator
+@inline function repeated(quarter: v128, x: usize, i: i32): v128 {
+  if (VARIANT != DOT4) return v128.load32_splat(x + (i << 2));
+  if ((i & 3) == 0) return v128.shuffle<i32>(quarter, quarter, 0, 0, 0, 0);
+  if ((i & 3) == 1) return v128.shuffle<i32>(quarter, quarter, 1, 1, 1, 1);
+  if ((i & 3) == 2) return v128.shuffle<i32>(quarter, quarter, 2, 2, 2, 2);
+  return v128.shuffle<i32>(quarter, quarter, 3, 3, 3, 3);
+}
+
+/** All steps of one block for the four rows of a row vector; s0..s7 are the activations, repeated. */
+// @ts-ignore: decorator
+@inline function dotBlock<F extends Block32>(
+  f: F, w: usize, v: i32, acc: v128, s0: v128, s1: v128, s2: v128, s3: v128, s4: v128, s5: v128, s6: v128, s7: v128,
+): v128 {
+  acc = dotStep(acc, s0, f.weights(w, v, 0)); acc = dotStep(acc, s4, f.weights(w, v, 4));
+  acc = dotStep(acc, s1, f.weights(w, v, 1)); acc = dotStep(acc, s5, f.weights(w, v, 5));
+  acc = dotStep(acc, s2, f.weights(w, v, 2)); acc = dotStep(acc, s6, f.weights(w, v, 6));
+  acc = dotStep(acc, s3, f.weights(w, v, 3)); acc = dotStep(acc, s7, f.weights(w, v, 7));
+  return acc;
 }
 
 /**
@@ -54,37 +108,49 @@ export abstract class Block32 extends Packed {
 ): void {
   const f = changetype<F>(0);
   const xEnd = x + <usize>blocks * X8_BYTES;
-  for (let g = 0; g < groups; g++) {
+  const groupBytes = <usize>blocks * f.bytes;
+  for (let g = 0; g < groups; g += groupsAtOnce()) {
     let fa0 = v128.load(ya), fa1 = v128.load(ya, 16);
     let fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
+    // The second group of each stream; an odd last group is done twice, with the same result.
+    const second = groupsAtOnce() == 2 && g + 1 < groups ? groupBytes : 0;
+    const c = ya + (second ? 32 : 0), d = yb + (second ? 32 : 0);
+    let fc0 = fa0, fc1 = fa1, fd0 = fb0, fd1 = fb1;
+    if (groupsAtOnce() == 2) {
+      fc0 = v128.load(c); fc1 = v128.load(c, 16);
+      fd0 = v128.load(d); fd1 = v128.load(d, 16);
+    }
     for (let p = x; p < xEnd; p += X8_BYTES) {
-      let a0 = start(f, p), a1 = a0, b0 = a0, b1 = a0, s: v128;
-      s = v128.load32_splat(p, 0);
-      a0 = dotStep(a0, s, f.weights(a, 0, 0)); a1 = dotStep(a1, s, f.weights(a, 1, 0));
-      b0 = dotStep(b0, s, f.weights(b, 0, 0)); b1 = dotStep(b1, s, f.weights(b, 1, 0));
-      s = v128.load32_splat(p, 16);
-      a0 = dotStep(a0, s, f.weights(a, 0, 4)); a1 = dotStep(a1, s, f.weights(a, 1, 4));
-      b0 = dotStep(b0, s, f.weights(b, 0, 4)); b1 = dotStep(b1, s, f.weights(b, 1, 4));
-      s = v128.load32_splat(p, 4);
-      a0 = dotStep(a0, s, f.weights(a, 0, 1)); a1 = dotStep(a1, s, f.weights(a, 1, 1));
-      b0 = dotStep(b0, s, f.weights(b, 0, 1)); b1 = dotStep(b1, s, f.weights(b, 1, 1));
-      s = v128.load32_splat(p, 20);
-      a0 = dotStep(a0, s, f.weights(a, 0, 5)); a1 = dotStep(a1, s, f.weights(a, 1, 5));
-      b0 = dotStep(b0, s, f.weights(b, 0, 5)); b1 = dotStep(b1, s, f.weights(b, 1, 5));
-      s = v128.load32_splat(p, 8);
-      a0 = dotStep(a0, s, f.weights(a, 0, 2)); a1 = dotStep(a1, s, f.weights(a, 1, 2));
-      b0 = dotStep(b0, s, f.weights(b, 0, 2)); b1 = dotStep(b1, s, f.weights(b, 1, 2));
-      s = v128.load32_splat(p, 24);
-      a0 = dotStep(a0, s, f.weights(a, 0, 6)); a1 = dotStep(a1, s, f.weights(a, 1, 6));
-      b0 = dotStep(b0, s, f.weights(b, 0, 6)); b1 = dotStep(b1, s, f.weights(b, 1, 6));
-      s = v128.load32_splat(p, 12);
-      a0 = dotStep(a0, s, f.weights(a, 0, 3)); a1 = dotStep(a1, s, f.weights(a, 1, 3));
-      b0 = dotStep(b0, s, f.weights(b, 0, 3)); b1 = dotStep(b1, s, f.weights(b, 1, 3));
-      s = v128.load32_splat(p, 28);
-      a0 = dotStep(a0, s, f.weights(a, 0, 7)); a1 = dotStep(a1, s, f.weights(a, 1, 7));
-      b0 = dotStep(b0, s, f.weights(b, 0, 7)); b1 = dotStep(b1, s, f.weights(b, 1, 7));
-      const xScale = v128.load32_splat(p, X8_SCALE);
-      const xSum = f.hasMinimum ? v128.load32_splat(p, X8_SUM) : xScale;
+      const numbers = quarter(p + 32);
+      const xScale = whole(f, repeated(numbers, p, 8));
+      const xSum = f.hasMinimum ? repeated(numbers, p, 9) : xScale;
+      let a0 = f.offset ? dotBias(repeated(numbers, p, 10), f.offset) : i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
+      if (looped(f)) {
+        const stepsEnd = p + 16;
+        let wa = a, wb = b, q = p;
+        do {
+          let s = v128.load32_splat(q);
+          a0 = dotStep(a0, s, f.weights(wa, 0, 0)); a1 = dotStep(a1, s, f.weights(wa, 1, 0));
+          b0 = dotStep(b0, s, f.weights(wb, 0, 0)); b1 = dotStep(b1, s, f.weights(wb, 1, 0));
+          s = v128.load32_splat(q, 16);
+          a0 = dotStep(a0, s, f.weights(wa, 0, 4)); a1 = dotStep(a1, s, f.weights(wa, 1, 4));
+          b0 = dotStep(b0, s, f.weights(wb, 0, 4)); b1 = dotStep(b1, s, f.weights(wb, 1, 4));
+          wa += 32; wb += 32; q += 4;
+        } while (q < stepsEnd);
+      } else {
+        const low = quarter(p), high = quarter(p + 16);
+        const s0 = repeated(low, p, 0), s1 = repeated(low, p, 1), s2 = repeated(low, p, 2), s3 = repeated(low, p, 3);
+        const s4 = repeated(high, p, 4), s5 = repeated(high, p, 5), s6 = repeated(high, p, 6), s7 = repeated(high, p, 7);
+        a0 = dotBlock(f, a, 0, a0, s0, s1, s2, s3, s4, s5, s6, s7); a1 = dotBlock(f, a, 1, a1, s0, s1, s2, s3, s4, s5, s6, s7);
+        if (groupsAtOnce() == 2) {
+          const wc = a + second, wd = b + second;
+          fc0 = addBlock(f, fc0, dotBlock(f, wc, 0, b0, s0, s1, s2, s3, s4, s5, s6, s7), wc, 0, xScale, xSum);
+          fc1 = addBlock(f, fc1, dotBlock(f, wc, 1, b0, s0, s1, s2, s3, s4, s5, s6, s7), wc, 1, xScale, xSum);
+          fd0 = addBlock(f, fd0, dotBlock(f, wd, 0, b0, s0, s1, s2, s3, s4, s5, s6, s7), wd, 0, xScale, xSum);
+          fd1 = addBlock(f, fd1, dotBlock(f, wd, 1, b0, s0, s1, s2, s3, s4, s5, s6, s7), wd, 1, xScale, xSum);
+        }
+        b0 = dotBlock(f, b, 0, b0, s0, s1, s2, s3, s4, s5, s6, s7); b1 = dotBlock(f, b, 1, b1, s0, s1, s2, s3, s4, s5, s6, s7);
+      }
       fa0 = addBlock(f, fa0, a0, a, 0, xScale, xSum); fa1 = addBlock(f, fa1, a1, a, 1, xScale, xSum);
       fb0 = addBlock(f, fb0, b0, b, 0, xScale, xSum); fb1 = addBlock(f, fb1, b1, b, 1, xScale, xSum);
       a += f.bytes;
@@ -92,8 +158,14 @@ export abstract class Block32 extends Packed {
     }
     v128.store(ya, fa0); v128.store(ya, fa1, 16);
     v128.store(yb, fb0); v128.store(yb, fb1, 16);
-    ya += 32;
-    yb += 32;
+    if (groupsAtOnce() == 2) {
+      v128.store(c, fc0); v128.store(c, fc1, 16);
+      v128.store(d, fd0); v128.store(d, fd1, 16);
+    }
+    a += second;
+    b += second;
+    ya += groupsAtOnce() << 5;
+    yb += groupsAtOnce() << 5;
   }
 }
 
@@ -113,8 +185,8 @@ export abstract class Block32 extends Packed {
       v128.store(p, f.weights(w, v, 2), 64); v128.store(p, f.weights(w, v, 3), 96);
       v128.store(p, f.weights(w, v, 4), 128); v128.store(p, f.weights(w, v, 5), 160);
       v128.store(p, f.weights(w, v, 6), 192); v128.store(p, f.weights(w, v, 7), 224);
-      v128.store(p, f.scale(w, v), 256);
-      if (f.hasMinimum) v128.store(p, f.minimum(w, v), 288);
+      v128.store(p, whole(f, f.scale(w, v)), 256);
+      if (f.hasMinimum) v128.store(p, whole(f, f.minimum(w, v)), 288);
     }
     w += f.bytes;
     to += unpackedBytes(f);
@@ -240,11 +312,11 @@ const UNPACK_BLOCKS = 16;
   const f = changetype<F>(0);
   const v = row >> 2, lane = (row & 3) << 2;
   for (let b = 0; b < blocks; b++) {
-    v128.store(scratch, f.scale(w, v));
+    v128.store(scratch, whole(f, f.scale(w, v)));
     const scale = load<f32>(scratch + lane);
     let least: f32 = 0;
     if (f.hasMinimum) {
-      v128.store(scratch, f.storedMinimum(w, v));
+      v128.store(scratch, whole(f, f.storedMinimum(w, v)));
       least = load<f32>(scratch + lane);
     }
     for (let i = 0; i < 8; i++) {

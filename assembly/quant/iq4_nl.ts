@@ -5,7 +5,7 @@
  *   0    8 x f16   d
  *   16   8 steps of 16 bytes: 8 rows x 2 columns (block16.ts), low nibble step i, high nibble step i + 8
  */
-import { MASK_0F } from '../isa';
+import { MASK_0F, lookUp } from '../isa';
 import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } from './block16';
 import { storeScale } from './repack';
 
@@ -16,7 +16,7 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 144; }
   // @ts-ignore: decorator
-  @inline weights(w: usize, second: bool): v128 { return i8x16.swizzle(v128.load(VALUES), second ? i8x16.shr_u(v128.load(w), 4) : v128.and(v128.load(w), v128.load(MASK_0F))); }
+  @inline weights(w: usize, second: bool): v128 { return lookUp(v128.load(VALUES), second ? i8x16.shr_u(v128.load(w), 4) : v128.and(v128.load(w), v128.load(MASK_0F))); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 18; }
   // @ts-ignore: decorator

@@ -8,6 +8,7 @@
  *
  * A table lookup turns nibbles into values + 12, which are positive as dotStep wants them.
  */
+import { lookUp } from '../isa';
 import { nibble, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 
@@ -32,13 +33,17 @@ import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } f
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
   // @ts-ignore: decorator
+  @inline get plain(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get bits(): bool { return false; }
+  // @ts-ignore: decorator
   @inline scale(w: usize, v: i32): v128 { return halfPowerOfTwo(w + (v << 2)); }
   // @ts-ignore: decorator
   @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
-  @inline weights(w: usize, v: i32, i: i32): v128 { return i8x16.swizzle(v128.load(VALUES_PLUS_12), nibble(w + 8, v, i)); }
+  @inline weights(w: usize, v: i32, i: i32): v128 { return lookUp(v128.load(VALUES_PLUS_12), nibble(w + 8, v, i)); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 17; }
   // @ts-ignore: decorator

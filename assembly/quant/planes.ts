@@ -12,19 +12,24 @@
  * `i` and `v` are constants wherever speed matters, so every branch below folds away and one load serves
  * all steps that share a vector.
  */
-import { MASK_03, MASK_04, MASK_0F, MASK_10, MASK_30 } from '../isa';
+import { DOT4, MASK_03, MASK_04, MASK_0F, MASK_10, MASK_30 } from '../isa';
 
 // @ts-ignore: decorator
 @inline export function nibble(plane: usize, v: i32, i: i32): v128 {
-  const pair = v128.load(plane + ((i & 3) << 5) + (v << 4));
+  const at = plane + ((i & 3) << 5) + (v << 4);
+  if (i < 4) return v128.and(v128.load(at), v128.load(MASK_0F));
+  // ARM shifts bytes; x86 does not.
+  if (VARIANT == DOT4) return i8x16.shr_u(v128.load(at), 4);
   // i16 lanes: the mask also drops the bits that cross from one byte to the other.
-  return v128.and(i < 4 ? pair : i16x8.shr_u(pair, 4), v128.load(MASK_0F));
+  return v128.and(i16x8.shr_u(v128.load(at), 4), v128.load(MASK_0F));
 }
 
 /** Bits shifted so that bit `from` of each byte comes to bit `to`, not yet masked. */
 // @ts-ignore: decorator
 @inline function moved(bytes: v128, from: i32, to: i32): v128 {
-  return from == to ? bytes : from < to ? i16x8.shl(bytes, to - from) : i16x8.shr_u(bytes, from - to);
+  if (from < to) return i16x8.shl(bytes, to - from);
+  if (from > to) return i16x8.shr_u(bytes, from - to);
+  return bytes;
 }
 
 /** The 2-bit plane's bits as 0..3. */

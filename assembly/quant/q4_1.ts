@@ -6,7 +6,7 @@
  *   16   8 x f16   m
  *   32   nibble plane, 128 bytes (planes.ts)
  */
-import { f16x4 } from '../isa';
+import { f16Bits } from '../isa';
 import { nibble, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
@@ -19,9 +19,13 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return true; }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
+  @inline get plain(): bool { return true; }
   // @ts-ignore: decorator
-  @inline storedMinimum(w: usize, v: i32): v128 { return f16x4(w + 16 + (v << 3)); }
+  @inline get bits(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
+  // @ts-ignore: decorator
+  @inline storedMinimum(w: usize, v: i32): v128 { return f16Bits(v128.load(w, 16), v); }
   // @ts-ignore: decorator
   @inline minimum(w: usize, v: i32): v128 { return this.storedMinimum(w, v); }
   // @ts-ignore: decorator

@@ -7,7 +7,7 @@
  *   16   1-bit plane, 32 bytes (planes.ts): the fifth bits
  *   48   nibble plane, 128 bytes
  */
-import { f16x4 } from '../isa';
+import { f16Bits } from '../isa';
 import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
@@ -20,7 +20,11 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
+  @inline get plain(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get bits(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
   // @ts-ignore: decorator
   @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator

@@ -10,7 +10,7 @@
  *
  * Sums of unsigned 5-bit weights would leave 16 bits, so kernels count q - 16 and add 16 d to the minimum.
  */
-import { f16x4 } from '../isa';
+import { f16Bits } from '../isa';
 import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
@@ -23,9 +23,13 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return true; }
   // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16x4(w + (v << 3)); }
+  @inline get plain(): bool { return false; }
   // @ts-ignore: decorator
-  @inline storedMinimum(w: usize, v: i32): v128 { return f16x4(w + 16 + (v << 3)); }
+  @inline get bits(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
+  // @ts-ignore: decorator
+  @inline storedMinimum(w: usize, v: i32): v128 { return f16Bits(v128.load(w, 16), v); }
   // @ts-ignore: decorator
   @inline minimum(w: usize, v: i32): v128 { return f32x4.add(f32x4.mul(this.scale(w, v), f32x4.splat(16)), this.storedMinimum(w, v)); }
   // @ts-ignore: decorator

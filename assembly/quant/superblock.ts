@@ -15,9 +15,9 @@
  *   m = sum over blocks, halves: minimum * sum_x             y += m * -dmin
  * scale * dot is an exact integer.
  */
-import { ONES_I16, dotBias, dotStep, dotSum, f16ToF32, f16x4, madd } from '../isa';
+import { dotBias, dotStep, dotSum, f16ToF32, f16x4, madd, sumsLess, wholeSum } from '../isa';
 import { Packed, repackRows } from './repack';
-import { X8_BYTES, X8_PAIRS_LOW, X8_PAIRS, X8_SCALE, X8_SUM } from './activations';
+import { X8_BYTES, X8_SUMS_LOW, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class SuperBlock extends Packed {
   /** Bytes of one block of 8 rows x 32 columns. */
@@ -54,18 +54,18 @@ export abstract class SuperBlock extends Packed {
 // @ts-ignore: decorator
 @inline export function start<F extends SuperBlock>(f: F, x: usize, half: i32): v128 {
   if (!f.offset) return i32x4.splat(0);
-  const low = v128.load32_splat(x, X8_PAIRS_LOW);
-  return dotBias(half ? i16x8.sub(v128.load32_splat(x, X8_PAIRS), low) : low, f.offset);
+  const low = v128.load32_splat(x, X8_SUMS_LOW);
+  if (half) return dotBias(sumsLess(v128.load32_splat(x, X8_SUMS), low), f.offset);
+  return dotBias(low, f.offset);
 }
 
 /** Sum of the activations that a minimum belongs to, as f32x4. */
 // @ts-ignore: decorator
 @inline export function activationSum<F extends SuperBlock>(f: F, x: usize, half: i32): v128 {
   if (!f.sixteen) return v128.load32_splat(x, X8_SUM);
-  const low = v128.load32_splat(x, X8_PAIRS_LOW);
-  const pairs = half ? i16x8.sub(v128.load32_splat(x, X8_PAIRS), low) : low;
-  const sums = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(pairs, v128.load(ONES_I16)));
-  return f32x4.mul(sums, v128.load32_splat(x, X8_SCALE));
+  let sums = v128.load32_splat(x, X8_SUMS_LOW);
+  if (half) sums = sumsLess(v128.load32_splat(x, X8_SUMS), sums);
+  return f32x4.mul(f32x4.convert_i32x4_s(wholeSum(sums)), v128.load32_splat(x, X8_SCALE));
 }
 
 /** Rows 4v .. 4v + 3 of eight i16, as i32x4. V8 joins the two halves of one vector to 256 bits. */

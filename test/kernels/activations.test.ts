@@ -32,15 +32,20 @@ describe.each(VARIANTS)('%s: quantizeRow', (variant) => {
       sameBits([view.getFloat32(block8 + 32, true)], [scale], 'scale');
       sameBits([view.getFloat32(block16 + 64, true)], [scale], 'scale of the 16-bit form');
       sameBits([view.getFloat32(block8 + 36, true)], [Math.fround(scale * sum)], 'scaled sum');
-      const pairs = [0, 2, 4, 6].map((at) => view.getInt16(block8 + 40 + at, true));
-      expect(pairs).toEqual([pair(32, 0), pair(32, 1), pair(16, 0), pair(16, 1)]);
+      const pairs = [pair(32, 0), pair(32, 1), pair(16, 0), pair(16, 1)];
+      const sums =
+        variant === 'dot4'
+          ? [40, 44].map((at) => view.getInt32(block8 + at, true))
+          : [40, 42, 44, 46].map((at) => view.getInt16(block8 + at, true));
+      const expected = variant === 'dot4' ? [pairs[0]! + pairs[1]!, pairs[2]! + pairs[3]!] : pairs;
+      expect(sums).toEqual(expected);
     }
     machine.checkFences();
   }
 
   it('rounds as the twin does, over 1 to 9 blocks', () => {
     for (let blocks = 1; blocks <= 9; blocks++) {
-      for (const size of [1e-30, 1e-3, 1, 1e5, 1e30]) check(normals(32 * blocks, random(blocks), size));
+      for (const size of [1e-30, 1e-3, 1, 1e5, 1e6]) check(normals(32 * blocks, random(blocks), size));
     }
   });
 
@@ -53,7 +58,18 @@ describe.each(VARIANTS)('%s: quantizeRow', (variant) => {
   it('sums of one sign stay exact', () => {
     check(new Float32Array(32).fill(5));
     check(new Float32Array(32).fill(-5));
-    check(Float32Array.from({ length: 64 }, (_, k) => (k % 4 < 2 ? 3.4e38 : -3.4e38)));
+    check(Float32Array.from({ length: 64 }, (_, k) => (k % 4 < 2 ? 8.3e6 : -8.3e6)));
+  });
+
+  it('has no finite scale for what an f16 scale could not hold', () => {
+    for (const size of [127 * 2 ** 16, 1e10, 3.4e38]) {
+      machine.reset();
+      const from = machine.put(Float32Array.from({ length: 32 }, (_, k) => (k === 7 ? -size : 1)));
+      const [to8, to16] = [machine.alloc(48), machine.alloc(80)];
+      machine.kernels.quantizeRow(from, 32, to8, to16);
+      expect(machine.view().getFloat32(to8 + 32, true)).toBe(Infinity);
+      expect(machine.view().getFloat32(to16 + 64, true)).toBe(Infinity);
+    }
   });
 
   it('takes zeros and subnormal numbers', () => {
