@@ -46,6 +46,8 @@ export const ONE_ROW: u32 = 32;
 export const ACTED: u32 = 64;
 /** ATTEND: values are the first VALUE_WIDTH channels of the keys; there is no cache of their own. */
 export const LATENT: u32 = 128;
+/** ATTEND: a token sees all tokens of its sequence in the batch, later ones too. */
+export const BIDIRECTIONAL: u32 = 256;
 
 // Source and destination of most ops: f32 rows, and the bytes from one row to the next.
 export const FROM: usize = 12;

@@ -1,18 +1,19 @@
 /**
- * ATTEND: causal attention over the paged cache with grouped queries, page by page with an online softmax
+ * ATTEND: attention over the paged cache with grouped queries, page by page with an online softmax
  * (arXiv:1805.02867, as in FlashAttention): running maximum m, sum l and output o per query row.
  *
  * A chunk is one KV head and a few tokens of one sequence; its rows are the query heads of the group for
  * each of these tokens, so that a page's keys and values are made f32 once for all of them. A large group, or one that
  * would leave workers without a chunk, is divided. Pages are taken
  * in order and each row's arithmetic does not depend on the other rows, so neither the batch nor the number
- * of workers changes a bit.
+ * of workers changes a bit. A token sees the positions up to its own; with BIDIRECTIONAL, all of its sequence,
+ * which then is whole in the batch.
  */
 import { PAGE, PAGE_TABLES, POSITIONS, THREADS } from '../control';
 import { madd, maxLanes, sumLanes } from '../isa';
 import {
-  FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, LATENT, SOFTCAP, SOFTMAX_SCALE, TO, TO_STRIDE, VALUE_WIDTH,
-  V_CACHE, WINDOW,
+  BIDIRECTIONAL, FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, LATENT, SOFTCAP, SOFTMAX_SCALE, TO,
+  TO_STRIDE, VALUE_WIDTH, V_CACHE, WINDOW,
 } from '../record';
 import { loadKeys, loadValues, pageOf, tileBytes, valuesOfKeys } from './kv-cache';
 import { exp4, tanh4 } from './math';
@@ -69,11 +70,14 @@ export function attendChunk(op: usize, chunk: i32, tokens: i32, scratch: usize):
   const kvHead = block % kvHeads;
   let t = (chunks - 1 - block / kvHeads) * per;
   const end = min(t + per, tokens);
+  const bidirectional = (load<u32>(op + FLAGS) & BIDIRECTIONAL) != 0;
   // Neighbours may belong to other sequences: each run of one sequence is done on its own.
   while (t < end) {
     let next = t + 1;
     while (next < end && tableOf(next) == tableOf(t)) next++;
-    attendRun(op, kvHead, kvHead * queries + firstQuery, lastQuery - firstQuery, t, next, scratch);
+    let seen = next;
+    if (bidirectional) while (seen < tokens && tableOf(seen) == tableOf(t)) seen++;
+    attendRun(op, kvHead, kvHead * queries + firstQuery, lastQuery - firstQuery, t, next, seen, scratch);
     t = next;
   }
 }
@@ -146,10 +150,12 @@ function weigh(p: usize, values: usize, o: usize, rows: i32, width: i32, used: i
 }
 
 /**
- * Tokens from .. to - 1 of one sequence, `queries` query heads from `firstHead` on, which share a KV head. Scratch: see
- * attendScratch in src/engine/layout.ts.
+ * Tokens from .. to - 1 of one sequence, `queries` query heads from `firstHead` on, which share a KV head; token seen - 1
+ * is the last that they see. Scratch: see attendScratch in src/engine/layout.ts.
  */
-function attendRun(op: usize, kvHead: i32, firstHead: i32, queries: i32, from: i32, to: i32, scratch: usize): void {
+function attendRun(
+  op: usize, kvHead: i32, firstHead: i32, queries: i32, from: i32, to: i32, seen: i32, scratch: usize,
+): void {
   const width = load<i32>(op + HEAD_WIDTH), valueWidth = load<i32>(op + VALUE_WIDTH);
   const type = load<u32>(op + KV_TYPE), window = load<i32>(op + WINDOW), softcap = load<f32>(op + SOFTCAP);
   const rows = queries * (to - from), padded = (rows + 3) & ~3;
@@ -173,7 +179,7 @@ function attendRun(op: usize, kvHead: i32, firstHead: i32, queries: i32, from: i
   }
 
   const table = <usize>tableOf(from);
-  const last = positionOf(to - 1);
+  const last = positionOf(seen - 1), bidirectional = (load<u32>(op + FLAGS) & BIDIRECTIONAL) != 0;
   const oldest = window > 0 ? max(0, positionOf(from) - window + 1) : 0;
   for (let start = oldest & ~(PAGE - 1); start <= last; start += PAGE) {
     const page = pageOf(table, start);
@@ -183,7 +189,8 @@ function attendRun(op: usize, kvHead: i32, firstHead: i32, queries: i32, from: i
     for (let row = 0; row < rows; row++) {
       const position = positionOf(from + row / queries);
       const low = window > 0 ? max(0, position - window + 1 - start) : 0;
-      softmaxPage(s + (<usize>row << 8), running + (<usize>row << 3), o + (<usize>(row * valueWidth) << 2), valueWidth, low, position - start + 1, used, softcap);
+      const high = bidirectional ? used : position - start + 1;
+      softmaxPage(s + (<usize>row << 8), running + (<usize>row << 3), o + (<usize>(row * valueWidth) << 2), valueWidth, low, high, used, softcap);
     }
     let values = valueRoom;
     if (load<u32>(op + FLAGS) & LATENT) valuesOfKeys(keys, valueWidth, used, valueRoom);

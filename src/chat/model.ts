@@ -1,9 +1,13 @@
 /** The public Model: an engine with its tokenizer and chat template. */
 import type { Engine } from '../engine/engine.ts';
+import { classify, embed } from '../engine/embed.ts';
 import { generate } from '../engine/generate.ts';
 import type { SpeculationPlan } from '../engine/speculation/speculator.ts';
 import type {
   ChatMessage,
+  Classification,
+  ClassifyOptions,
+  EmbedOptions,
   GenerateOptions,
   GenerationPart,
   Model,
@@ -185,6 +189,26 @@ export class ChatModel implements Model {
     const { turn, extra } = saved ?? {};
     if (isTurn(turn, this.engine.vocabulary)) this.past.set(sequence, turn);
     return extra;
+  }
+
+  async embed(
+    texts: readonly (string | readonly number[])[],
+    options: EmbedOptions = {},
+  ): Promise<Float32Array[]> {
+    return embed(this.engine, this.encodeAll(texts), options);
+  }
+
+  async classify(
+    texts: readonly (string | readonly number[])[],
+    options: ClassifyOptions = {},
+  ): Promise<Classification[]> {
+    return classify(this.engine, this.encodeAll(texts), options);
+  }
+
+  private encodeAll(texts: readonly (string | readonly number[])[]): (readonly number[])[] {
+    if (!Array.isArray(texts))
+      throw new UsageError('texts must be a list of strings or of lists of token ids');
+    return texts.map((text) => (typeof text === 'string' ? this.tokenizer.encode(text) : text));
   }
 
   profile(): ProfileRow[] {

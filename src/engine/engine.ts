@@ -109,6 +109,7 @@ export class Engine {
     read: (logits: Float32Array) => T,
     signal?: AbortSignal,
   ): Promise<{ reused: number; result: T }> {
+    this.requireDecoder();
     if (ids.length === 0) throw new UsageError('the prompt is empty: give at least one token');
     this.check(ids);
     if (ids.length > sequence.limit) {
@@ -122,7 +123,38 @@ export class Engine {
     return { reused, result };
   }
 
-  /** Appends tokens and hands the wanted logits to `read`: see Scheduler.extend. */
+  /** Pages of the KV cache that are free, or can be. */
+  get freePages(): number {
+    return this.pool.available;
+  }
+
+  /**
+   * Appends `ids` to a sequence and hands each token's hidden state, after the last layer and its norm, to `visit`,
+   * as a view that is valid only during the call.
+   */
+  async hidden(
+    sequence: KvSequence,
+    ids: readonly number[],
+    visit: (row: Float32Array, index: number) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    for (let start = 0; start < ids.length; start += this.batch) {
+      const part = ids.slice(start, start + this.batch);
+      const read = (rows: Float32Array[]) => rows.forEach((row, i) => visit(row, start + i));
+      await this.extend(sequence, part, 'hidden', read, signal);
+    }
+  }
+
+  /** @throws ModelError for an encoder, which has no logits of tokens */
+  private requireDecoder(): void {
+    if (!this.info.encoder) return;
+    throw new ModelError(
+      `${this.info.name} is an encoder (${this.info.architecture}) and generates no text: use embed${this.info.labels ? ' or classify' : ''}`,
+      { code: 'ERR_ENCODER' },
+    );
+  }
+
+  /** Appends tokens and hands the wanted rows to `read`: see Scheduler.extend. */
   extend<T>(
     sequence: KvSequence,
     ids: readonly number[],
@@ -138,6 +170,7 @@ export class Engine {
     ids: readonly number[],
     options: { sequence?: Sequence; signal?: AbortSignal } = {},
   ): AsyncGenerator<{ start: number; rows: Float32Array }> {
+    this.requireDecoder();
     this.check(ids);
     const sequence = this.acquire(options.sequence ?? this.createSequence());
     try {

@@ -73,7 +73,7 @@ export function expertOps(
   weights: Weights,
   layer: LayerSpec,
   experts: ExpertSpec,
-  norm: Norm,
+  norm: Norm | undefined,
   exact: boolean,
 ): Op[] {
   const name = (part: string) => `blk.${layer.index}.${part}`;

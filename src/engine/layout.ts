@@ -151,13 +151,13 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
     ['latentOutput', latent ? most((layer) => layer.heads * spec.valueWidth) : 0],
     ['gate', most((layer) => layer.experts?.shared ?? layer.feedForward)],
     ['up', writes(program, 'up') ? most((layer) => layer.experts?.shared ?? layer.feedForward) : 0],
-    ['branch', program.ops.some((op) => op.kind === 'addNorm') ? spec.width : 0],
+    ['branch', program.ops.some((op) => op.kind === 'matmul' && op.to === 'branch') ? spec.width : 0],
     ['router', most((layer) => layer.experts?.count ?? 0)],
     ['expertGate', most((layer) => layer.experts?.feedForward ?? 0)],
     ['expertUp', writes(program, 'expertUp') ? most((layer) => layer.experts?.feedForward ?? 0) : 0],
     ['expertOutput', most((layer) => (layer.experts ? spec.width : 0))],
     ['output', spec.width],
-    ['logits', program.last === spec.layers.length ? spec.vocabulary : 0],
+    ['logits', program.last === spec.layers.length ? spec.outputs : 0],
   ]);
 }
 

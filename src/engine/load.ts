@@ -51,8 +51,8 @@ export interface Plan {
 const OBSERVED_BATCH = 64;
 
 /** Rows of logits per step: about 8 MB, which the calling thread copies in a few milliseconds. */
-function outputRows(vocabulary: number, batch: number): number {
-  return Math.max(1, Math.min(batch, Math.max(8, Math.floor(2 ** 23 / (vocabulary * 4)))));
+function outputRows(width: number, batch: number): number {
+  return Math.max(1, Math.min(batch, Math.max(8, Math.floor(2 ** 23 / (Math.max(1, width) * 4)))));
 }
 
 /** An option that counts something. */
@@ -82,13 +82,17 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
   const { contextSize } = spec;
   const threads = count('threads', options.threads, 1, 256);
   const usualBatch = options.observe ? OBSERVED_BATCH : 512;
-  const batch = count('batchSize', Math.min(options.batchSize ?? usualBatch, contextSize), 1, 4096);
+  const { encoder = false } = spec.architecture;
+  // An encoder's texts go in one piece: each token sees those behind it.
+  const batch = encoder
+    ? contextSize
+    : count('batchSize', Math.min(options.batchSize ?? usualBatch, contextSize), 1, 4096);
   const layoutOptions: LayoutOptions = {
     threads,
     batch,
-    outputs: outputRows(spec.vocabulary, batch),
+    outputs: outputRows(spec.outputs, batch),
     pages: Math.ceil(contextSize / PAGE),
-    kvType: oneOf('kvType', options.kvType ?? 'f16', Object.keys(KV_CODES) as KvType[]),
+    kvType: oneOf('kvType', options.kvType ?? (encoder ? 'f32' : 'f16'), Object.keys(KV_CODES) as KvType[]),
     exact: oneOf('activations', options.activations ?? 'int8', ['int8', 'f32']) === 'f32',
     profile: options.profile ?? false,
     observe: options.observe ?? false,
@@ -258,6 +262,9 @@ function modelInfo(file: GgufFile, plan: Plan, loadMs: number): ModelInfo {
     layers: spec.layers.length,
     embeddingLength: spec.width,
     vocabularySize: spec.vocabulary,
+    encoder: spec.architecture.encoder ?? false,
+    labels: spec.classifier?.labels,
+    pooling: spec.pooling,
     trainedContext: spec.trainedContext,
     contextSize: options.contextSize,
     threads: layoutOptions.threads,

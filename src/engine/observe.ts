@@ -27,7 +27,8 @@ export function showObserved(
   layout.program.ops.forEach((op, index) => {
     const address = layout.observed.get(index);
     if (op.kind !== 'activate' || address === undefined) return;
-    const tensors = op.users.filter(({ parts }) => parts === undefined).map(({ tensor }) => tensor.name);
+    const users = op.users.filter(({ parts }) => parts === undefined);
+    const tensors = [...new Set(users.map(({ tensor }) => tensor.name))];
     const first = op.onOutputs ? share.output : share.row;
     const count = op.onOutputs ? share.outputs : share.count;
     if (count === 0) return;

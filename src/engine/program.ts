@@ -3,7 +3,14 @@
  * addresses and records.ts writes them as records.
  */
 import type { ActivationForm } from '../kernels/formats.ts';
-import type { Activation, ExpertSpec, LatentSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
+import type {
+  Activation,
+  Classifier,
+  ExpertSpec,
+  LatentSpec,
+  LayerSpec,
+  ModelSpec,
+} from './architectures/types.ts';
 import { expertOps } from './experts.ts';
 import { latentOps } from './latent.ts';
 import { formOf, Weights, type Linear, type Norm, type Weight } from './weights.ts';
@@ -100,6 +107,8 @@ export interface SegmentProgram {
   first: number;
   last: number;
   ops: Op[];
+  /** How many of them, from the first, a step needs that asks for no hidden states. */
+  usual: number;
 }
 
 /**
@@ -115,8 +124,9 @@ export function compileProgram(spec: ModelSpec, cuts: readonly number[], exact: 
     const last = starts[i + 1] ?? spec.layers.length;
     const ops: Op[] = i === 0 ? embedOps(spec, weights) : [{ kind: 'receive' }];
     for (const layer of spec.layers.slice(first, last)) ops.push(...layerOps(spec, weights, layer, exact));
-    if (last === spec.layers.length) ops.push(...outputOps(spec, weights, exact));
-    return { first, last, ops };
+    const end = last === spec.layers.length ? outputOps(spec, weights, exact) : { usual: [], more: [] };
+    ops.push(...end.usual);
+    return { first, last, ops: [...ops, ...end.more], usual: ops.length };
   });
 }
 
@@ -135,6 +145,14 @@ function embedOps(spec: ModelSpec, weights: Weights): Op[] {
     const name = 'position_embd.weight';
     const weight = weights.matrix(name, weights.rowsOf(name) ?? spec.trainedContext, width);
     ops.push({ kind: 'embed', weight, by: 'position', to: 'hidden', scale: 1 });
+  }
+  if (weights.has('token_types.weight')) {
+    const rows = weights.rowsOf('token_types.weight') ?? 1;
+    const weight = weights.matrix('token_types.weight', rows, width);
+    ops.push({ kind: 'embed', weight, by: 'zero', to: 'hidden', scale: 1 });
+  }
+  if (weights.has('token_embd_norm.weight')) {
+    ops.push({ kind: 'norm', from: 'hidden', to: 'hidden', norm: weights.norm('token_embd_norm', width) });
   }
   return ops;
 }
@@ -164,7 +182,7 @@ function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: bo
   return [
     ...(latent ? latentOps(spec, weights, layer, latent, exact) : attentionOps(spec, weights, layer, exact)),
     activate('attention', o.weight.columns, undefined, [o.weight], exact),
-    ...branchEnd(weights, o, name('post_attention_norm')),
+    ...branchEnd(spec, weights, o, { inner: name('post_attention_norm'), outer: name('attn_output_norm') }),
     ...feedForwardOps(spec, weights, layer, exact),
   ];
 }
@@ -180,8 +198,9 @@ function attentionOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact
     width,
   ) as [Linear, Linear, Linear];
   const headNorm = (part: string) => weights.optionalVector(name(part), headWidth);
+  const before = normBefore(spec, weights, layer);
   return [
-    activate('hidden', width, weights.norm(name('attn_norm'), width), [q.weight, k.weight, v.weight], exact),
+    activate('hidden', width, before('attn_norm'), [q.weight, k.weight, v.weight], exact),
     { kind: 'matmul', ...q, to: 'query', barrier: false },
     { kind: 'matmul', ...k, to: 'key', barrier: false },
     { kind: 'matmul', ...v, to: 'value', barrier: true },
@@ -190,21 +209,38 @@ function attentionOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact
   ];
 }
 
-/** The last matmul of a branch: into the hidden state, or through a norm of its own first. */
-function branchEnd(weights: Weights, last: Linear, postNorm: string): Op[] {
-  if (!weights.has(`${postNorm}.weight`)) {
-    return [{ kind: 'matmul', ...last, to: 'hidden', add: true, barrier: true }];
+/** The norm at the start of a branch; an encoder has it at the end. */
+function normBefore(spec: ModelSpec, weights: Weights, layer: LayerSpec): (part: string) => Norm | undefined {
+  if (spec.architecture.encoder) return () => undefined;
+  return (part) => weights.norm(`blk.${layer.index}.${part}`, spec.width);
+}
+
+/**
+ * The last matmul of a branch: into the hidden state, or through a norm of its own (`inner`) first; in an encoder
+ * the sum is normed (`outer`).
+ */
+function branchEnd(
+  spec: ModelSpec,
+  weights: Weights,
+  last: Linear,
+  { inner, outer }: { inner: string; outer: string },
+): Op[] {
+  const width = last.weight.rows;
+  if (weights.has(`${inner}.weight`)) {
+    return [
+      { kind: 'matmul', ...last, to: 'branch', barrier: true },
+      { kind: 'addNorm', from: 'branch', to: 'hidden', norm: weights.norm(inner, width) },
+    ];
   }
-  return [
-    { kind: 'matmul', ...last, to: 'branch', barrier: true },
-    { kind: 'addNorm', from: 'branch', to: 'hidden', norm: weights.norm(postNorm, last.weight.rows) },
-  ];
+  const sum: Op = { kind: 'matmul', ...last, to: 'hidden', add: true, barrier: true };
+  if (!spec.architecture.encoder) return [sum];
+  return [sum, { kind: 'norm', from: 'hidden', to: 'hidden', norm: weights.norm(outer, width) }];
 }
 
 function feedForwardOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
   const name = (part: string) => `blk.${layer.index}.${part}`;
   const { width } = spec;
-  const norm = weights.norm(name('ffn_norm'), width);
+  const norm = normBefore(spec, weights, layer)('ffn_norm');
   if (layer.experts) return expertOps(spec, weights, layer, layer.experts, norm, exact);
   const down = weights.linear(name('ffn_down'), width, layer.feedForward);
   const { users, ops } = innerOps(spec, weights, layer);
@@ -212,7 +248,7 @@ function feedForwardOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exa
     activate('hidden', width, norm, users, exact),
     ...ops,
     activate('gate', layer.feedForward, undefined, [down.weight], exact),
-    ...branchEnd(weights, down, name('post_ffw_norm')),
+    ...branchEnd(spec, weights, down, { inner: name('post_ffw_norm'), outer: name('layer_output_norm') }),
   ];
 }
 
@@ -245,28 +281,56 @@ export function gatedOps(gate: Linear, up: Linear): Op[] {
   ];
 }
 
-function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): Op[] {
+/** What follows the last layer: `more` only in steps that ask for hidden states. */
+function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): { usual: Op[]; more: Op[] } {
+  if (spec.architecture.encoder) {
+    return { usual: spec.classifier ? classifierOps(spec, spec.classifier, weights, exact) : [], more: [] };
+  }
   const name = weights.has('output.weight') ? 'output.weight' : 'token_embd.weight';
   const weight = weights.matrix(name, spec.vocabulary, spec.width);
   const norm = weights.norm('output_norm', spec.width);
+  return {
+    usual: [
+      { kind: 'gather', from: 'hidden', to: 'output' },
+      { ...activate('output', spec.width, norm, [weight], exact), onOutputs: true },
+      {
+        kind: 'matmul',
+        weight,
+        to: 'logits',
+        softcap: spec.logitSoftcap || undefined,
+        onOutputs: true,
+        barrier: true,
+      },
+    ],
+    more: [{ kind: 'norm', from: 'hidden', to: 'hidden', norm }],
+  };
+}
+
+/** Scores of classes from the vector of a text's first token: through a dense layer where there is one. */
+function classifierOps(spec: ModelSpec, { activation }: Classifier, weights: Weights, exact: boolean): Op[] {
+  const { width } = spec;
+  const scores = weights.linear('cls.output', spec.outputs, width);
+  const dense = weights.has('cls.weight') ? weights.linear('cls', width, width) : undefined;
+  const from = (buffer: Buffer, { weight }: Linear): Op => ({
+    ...activate(buffer, width, undefined, [weight], exact),
+    onOutputs: true,
+  });
   return [
     { kind: 'gather', from: 'hidden', to: 'output' },
-    {
-      kind: 'activate',
-      from: 'output',
-      width: spec.width,
-      norm,
-      forms: [formOf(weight, exact)],
-      users: [weight],
-      onOutputs: true,
-    },
-    {
-      kind: 'matmul',
-      weight,
-      to: 'logits',
-      softcap: spec.logitSoftcap || undefined,
-      onOutputs: true,
-      barrier: true,
-    },
+    ...(dense
+      ? [
+          from('output', dense),
+          {
+            kind: 'matmul' as const,
+            ...dense,
+            act: activation,
+            to: 'branch' as const,
+            onOutputs: true,
+            barrier: true,
+          },
+        ]
+      : []),
+    from(dense ? 'branch' : 'output', scores),
+    { kind: 'matmul', ...scores, to: 'logits', onOutputs: true, barrier: true },
   ];
 }

@@ -43,7 +43,7 @@ export function writeSegment(
   const view = new DataView(memory.buffer);
   const u32 = (address: number, value: number) => view.setUint32(address, value, true);
   u32(C.THREADS, options.threads);
-  u32(C.OPS, layout.program.ops.length);
+  u32(C.OPS, layout.program.usual);
   u32(C.PROGRAM, layout.records);
   u32(C.TICKETS, layout.tickets);
   u32(C.PRIVATE, layout.private.address);
@@ -198,6 +198,7 @@ class RecordWriter {
       case 'attend':
         this.attend(op);
         if (this.spec.latent) flags |= R.LATENT;
+        if (this.spec.architecture.encoder) flags |= R.BIDIRECTIONAL;
         break;
       case 'norm':
       case 'addNorm':

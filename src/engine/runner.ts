@@ -19,8 +19,20 @@ import type { Observation, ProfileRow } from './types.ts';
 export interface Run {
   sequence: KvSequence;
   ids: readonly number[];
-  /** Which rows of logits are wanted. */
-  outputs: 'none' | 'last' | 'all';
+  /** What is wanted: rows of logits, or the hidden states after the last layer and its norm. */
+  outputs: 'none' | 'first' | 'last' | 'all' | 'hidden';
+}
+
+/** Whether the logits of the i-th of `count` tokens are wanted. */
+function wantsLogits(outputs: Run['outputs'], i: number, count: number): boolean {
+  if (outputs === 'first') return i === 0;
+  return outputs === 'all' || (outputs === 'last' && i === count - 1);
+}
+
+/** How many rows of logits a run of so many tokens asks for. */
+export function logitRows(outputs: Run['outputs'], count: number): number {
+  if (outputs === 'all') return count;
+  return outputs === 'first' || outputs === 'last' ? 1 : 0;
 }
 
 export interface RunningSegment {
@@ -73,18 +85,18 @@ export class Runner {
   }
 
   /**
-   * Computes a batch and returns one row of logits per wanted output, in the order of the runs, as views into
-   * shared memory that the next step overwrites. One step at a time: the scheduler's care.
+   * Computes a batch and returns, for each run, the rows that it wants, as views into shared memory that the next
+   * step overwrites. One step at a time: the scheduler's care.
    *
    * @throws WorkerError when a worker died or the model has been disposed of
    */
-  step(runs: readonly Run[]): Promise<Float32Array[]> {
+  step(runs: readonly Run[]): Promise<Float32Array[][]> {
     const result = this.run(runs);
     this.current = result.catch(() => undefined);
     return result;
   }
 
-  private async run(runs: readonly Run[]): Promise<Float32Array[]> {
+  private async run(runs: readonly Run[]): Promise<Float32Array[][]> {
     if (this.stopped) throw new WorkerError('the model has been disposed');
     if (this.failure) throw this.failure;
     if (this.epoch === LAST_EPOCH) {
@@ -99,7 +111,7 @@ export class Runner {
     this.steps.steps++;
     this.steps.tokens += runs.reduce((sum, run) => sum + run.ids.length, 0);
     this.steps.outputs += outputs;
-    return this.logits(outputs);
+    return this.results(runs);
   }
 
   /** Lets the workers return and waits until they have. Pending steps are rejected. */
@@ -196,24 +208,39 @@ export class Runner {
           this.ropes.forEach((rope, r) =>
             rope.write(start + i, floats, inputs.ropes[r]! / 4 + row * rope.rope.rotary),
           );
-          if (wanted === 'all' || (wanted === 'last' && i === ids.length - 1)) {
+          if (wantsLogits(wanted, i, ids.length)) {
             words[inputs.outputRows / 4 + outputs++] = row;
           }
           row++;
         });
       });
+      const { ops, usual } = layout.program;
+      words[C.OPS / 4] = runs.some((run) => run.outputs === 'hidden') ? ops.length : usual;
       Atomics.store(words, C.TOKENS / 4, row);
       Atomics.store(words, C.OUTPUTS / 4, outputs);
     }
     return outputs;
   }
 
-  private logits(outputs: number): Float32Array[] {
+  /** Each run's rows of logits, or of hidden states. */
+  private results(runs: readonly Run[]): Float32Array[][] {
     const { memory, layout } = this.segments.at(-1)!;
-    const { address, stride } = layout.buffers.get('logits')!;
-    return Array.from(
-      { length: outputs },
-      (_, i) => new Float32Array(memory.buffer, address + i * stride, this.spec.vocabulary),
-    );
+    const view = (name: 'hidden' | 'logits', first: number, count: number, width: number) => {
+      const { address, stride } = layout.buffers.get(name)!;
+      return Array.from(
+        { length: count },
+        (_, i) => new Float32Array(memory.buffer, address + (first + i) * stride, width),
+      );
+    };
+    let token = 0;
+    let output = 0;
+    return runs.map(({ ids, outputs }) => {
+      const first = token;
+      token += ids.length;
+      if (outputs === 'hidden') return view('hidden', first, ids.length, this.spec.width);
+      const count = logitRows(outputs, ids.length);
+      output += count;
+      return view('logits', output - count, count, this.spec.outputs);
+    });
   }
 }

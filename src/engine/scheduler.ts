@@ -7,7 +7,7 @@ import type { KvSequence } from './kv-cache.ts';
 import { MOST_RUNS } from './layout.ts';
 import { nextTask } from './next-task.ts';
 import type { StepShare } from './observe.ts';
-import type { Run, Runner } from './runner.ts';
+import { logitRows, type Run, type Runner } from './runner.ts';
 
 interface Request {
   sequence: KvSequence;
@@ -20,6 +20,9 @@ interface Request {
   fail: (error: unknown) => void;
   onStep: ((share: StepShare) => void) | undefined;
 }
+
+/** What is wanted of all tokens, or of an encoder's text, is not computed in pieces. */
+const inOneStep = ({ outputs }: Request) => outputs === 'all' || outputs === 'hidden' || outputs === 'first';
 
 /** A part of a request that goes into the next step. */
 interface Share {
@@ -49,8 +52,8 @@ export class Scheduler {
   }
 
   /**
-   * Appends `ids` to a sequence, in one step or several, and hands the wanted logits to `read`, as views that
-   * are valid only during the call. With outputs "all", the ids must fit in one step. `onStep` is called after each
+   * Appends `ids` to a sequence, in one step or several, and hands the wanted rows to `read`, as views that are
+   * valid only during the call. With outputs "all", "hidden" and "first" the ids must fit in one step. `onStep` is called after each
    * step with the place of these ids in it.
    *
    * @throws ContextOverflowError before anything is computed; AbortedError between steps, with the part that
@@ -86,9 +89,9 @@ export class Scheduler {
       if (shares.length === 0) continue;
       const started = performance.now();
       try {
-        const rows = await this.runner.step(shares.map((share) => share.run));
+        const results = await this.runner.step(shares.map((share) => share.run));
         this.learn(shares, performance.now() - started);
-        this.settle(shares, rows);
+        this.settle(shares, results);
       } catch (error) {
         for (const { request } of shares) request.fail(error);
         this.waiting = this.waiting.filter((request) => shares.every((share) => share.request !== request));
@@ -105,7 +108,7 @@ export class Scheduler {
       request.fail(new AbortedError());
     this.waiting = this.waiting.filter(({ signal }) => !signal?.aborted);
     const left = ({ ids, done }: Request) => ids.length - done;
-    const isPrompt = (request: Request) => left(request) > 1 && request.outputs !== 'all';
+    const isPrompt = (request: Request) => left(request) > 1 && !inOneStep(request);
     const order = [...this.waiting].sort((a, b) => Number(isPrompt(a)) - Number(isPrompt(b)));
     const shares: Share[] = [];
     let tokens = this.batch;
@@ -113,13 +116,13 @@ export class Scheduler {
     for (const request of order) {
       if (shares.length === MOST_RUNS || tokens === 0) break;
       const whole = left(request);
-      // A prompt among running sequences goes in pieces; "all" must stay in one.
-      const most = whole > 1 && shares.length > 0 && request.outputs !== 'all' ? this.piece : tokens;
+      // A prompt among running sequences goes in pieces.
+      const most = whole > 1 && shares.length > 0 && !inOneStep(request) ? this.piece : tokens;
       const count = Math.min(whole, tokens, most);
       const last = count === whole;
-      if (request.outputs === 'all' && !last) continue;
+      if (inOneStep(request) && !last) continue;
       const outputs = request.outputs === 'last' && !last ? 'none' : request.outputs;
-      const wanted = outputs === 'all' ? count : outputs === 'last' ? 1 : 0;
+      const wanted = logitRows(outputs, count);
       if (wanted > rows) continue;
       const ids = request.ids.slice(request.done, request.done + count);
       shares.push({ request, run: { sequence: request.sequence, ids, outputs } });
@@ -129,18 +132,18 @@ export class Scheduler {
     return shares;
   }
 
-  private settle(shares: Share[], rows: Float32Array[]): void {
+  private settle(shares: Share[], results: Float32Array[][]): void {
     const finished = new Set<Request>();
     let row = 0;
     let output = 0;
-    for (const { request, run } of shares) {
+    for (const [i, { request, run }] of shares.entries()) {
       const count = run.ids.length;
-      const outputs = run.outputs === 'all' ? count : run.outputs === 'last' ? 1 : 0;
+      const outputs = logitRows(run.outputs, count);
       run.sequence.append(run.ids);
       request.onStep?.({ row, count, start: request.done, output, outputs });
       request.done += count;
       if (request.done === request.ids.length) {
-        request.deliver(rows.slice(output, output + outputs));
+        request.deliver(results[i]!);
         finished.add(request);
       }
       row += count;

@@ -14,8 +14,10 @@ import { readTensor } from '../gguf/tensors.ts';
 import type { GgufFile, GgufTensor } from '../gguf/types.ts';
 import { architectureOf } from './architectures/index.ts';
 import type { Architecture, LayerSpec, ModelSpec, Rope } from './architectures/types.ts';
+import { readClassifier } from './classifier.ts';
 import { readExperts } from './experts.ts';
 import { latentScale, readLatent } from './latent.ts';
+import { readPooling } from './pooling.ts';
 import { plainRope, ropeFromMetadata } from './rope.ts';
 
 /** More layers than any model has; the rest of the sizes is checked against the tensors. */
@@ -69,7 +71,9 @@ export async function readSpec(file: GgufFile, wantedContext = 0): Promise<Model
   const window = findCount(metadata, key('attention.sliding_window')) ?? 0;
   const trainedContext = findCount(metadata, key('context_length')) ?? 2048;
   const contextSize = wantedContext || Math.min(trainedContext, DEFAULT_CONTEXT);
-  if (architecture.rope === 'none') checkPositions(tensors, contextSize);
+  checkPositions(architecture, tensors, { contextSize, trainedContext });
+  const vocabulary = embedding.shape[1] ?? 0;
+  const classifier = architecture.encoder ? readClassifier(metadata, architecture.name, tensors) : undefined;
   const { ropes, localRope } = await readRopes(file, architecture, tensors, { rotary, contextSize });
   const scaled = latent && latentScale(metadata, architecture.name, latent, ropes[0]!);
   if (scaled) ropes[0] = scaled.rope;
@@ -93,9 +97,10 @@ export async function readSpec(file: GgufFile, wantedContext = 0): Promise<Model
   return {
     architecture,
     width,
-    vocabulary: embedding.shape[1] ?? 0,
+    vocabulary,
     trainedContext,
     contextSize,
+    outputs: architecture.encoder ? (classifier?.labels.length ?? 0) : vocabulary,
     headWidth,
     valueWidth,
     latent,
@@ -111,6 +116,8 @@ export async function readSpec(file: GgufFile, wantedContext = 0): Promise<Model
     ropes,
     layers,
     tensors,
+    pooling: readPooling(metadata, architecture.name),
+    classifier,
   };
 }
 
@@ -122,12 +129,17 @@ function positive(metadata: Metadata, key: string): number {
 
 const EPSILON_KEYS = { rms: 'attention.layer_norm_rms_epsilon', layer: 'attention.layer_norm_epsilon' };
 
-/** @throws ModelError where learned positions do not reach to the end of the context */
-function checkPositions(tensors: ReadonlyMap<string, GgufTensor>, contextSize: number): void {
-  const rows = tensors.get('position_embd.weight')?.shape[1] ?? 0;
-  if (contextSize > rows && rows > 0) {
+/** @throws ModelError where learned positions, or an encoder's training, do not reach to the end of the context */
+function checkPositions(
+  { rope, encoder }: Architecture,
+  tensors: ReadonlyMap<string, GgufTensor>,
+  { contextSize, trainedContext }: { contextSize: number; trainedContext: number },
+): void {
+  const rows = rope === 'none' ? tensors.get('position_embd.weight')?.shape[1] : undefined;
+  const most = Math.min(rows ?? Infinity, encoder ? trainedContext : Infinity);
+  if (contextSize > most) {
     throw new ModelError(
-      `a context of ${contextSize} tokens is more than the ${rows} positions that the model has learned: use a --ctx-size of at most ${rows}`,
+      `a context of ${contextSize} tokens is more than the ${most} positions that the model has learned: use a --ctx-size of at most ${most}`,
     );
   }
 }

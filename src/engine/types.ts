@@ -4,6 +4,7 @@
 import type { ByteSink } from '../gguf/sinks.ts';
 import type { ByteSource } from '../gguf/types.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
+import type { Pooling } from './architectures/types.ts';
 
 export type KvType = 'f16' | 'f32' | 'q8_0';
 
@@ -170,6 +171,12 @@ export interface ModelInfo {
   layers: number;
   embeddingLength: number;
   vocabularySize: number;
+  /** It makes vectors of texts, or classifies them, and generates nothing. */
+  encoder: boolean;
+  /** The classes of a model that classifies. */
+  labels?: readonly string[];
+  /** How its file wants the vectors of tokens made one, where it says so. */
+  pooling?: Pooling;
   trainedContext: number;
   contextSize: number;
   threads: number;
@@ -182,6 +189,27 @@ export interface ModelInfo {
   loadMs: number;
   /** Bytes of WebAssembly memory: weights, KV cache, work buffers. */
   memoryBytes: number;
+}
+
+export type { Pooling } from './architectures/types.ts';
+
+export interface EmbedOptions {
+  /** How the vectors of tokens become one; default: as the file says, else their mean. */
+  pooling?: Pooling | 'none';
+  /** Scale each vector to length 1; default true. */
+  normalize?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface ClassifyOptions {
+  signal?: AbortSignal;
+}
+
+/** The likeliest class of a text, and all of them in the model's order. */
+export interface Classification {
+  label: string;
+  probability: number;
+  scores: { label: string; logit: number; probability: number }[];
 }
 
 export interface ProfileRow {
@@ -261,6 +289,17 @@ export interface Model extends AsyncDisposable {
    * @throws StateError for a damaged file, another model or another type of cache: the sequence is empty then
    */
   loadState(sequence: Sequence, source: ByteSource, options?: { signal?: AbortSignal }): Promise<unknown>;
+  /**
+   * A vector per text, in order: the pooled hidden states after the last layer (and its norm). With pooling "none" a
+   * row of `embeddingLength` values per token instead. Several texts share a step. An encoder's texts must fit in
+   * its context; token ids are taken as they are, text gets its special tokens.
+   */
+  embed(texts: readonly (string | readonly number[])[], options?: EmbedOptions): Promise<Float32Array[]>;
+  /** Label and probabilities per text, of a model whose file has a classifier (`info.labels`). */
+  classify(
+    texts: readonly (string | readonly number[])[],
+    options?: ClassifyOptions,
+  ): Promise<Classification[]>;
   /** Times per op since load, when loaded with `profile`. */
   profile(): ProfileRow[];
   dispose(): Promise<void>;

@@ -31,6 +31,7 @@ export const ON_PAIRS = 16;
 export const ONE_ROW = 32;
 export const ACTED = 64;
 export const LATENT = 128;
+export const BIDIRECTIONAL = 256;
 export const FROM = 12;
 export const FROM_STRIDE = 16;
 export const TO = 20;

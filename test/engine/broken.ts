@@ -20,7 +20,11 @@ interface Parts {
 }
 
 /** A copy of a model with a change. */
-async function changed(source: string, target: string, change: (parts: Parts) => void): Promise<string> {
+export async function changed(
+  source: string,
+  target: string,
+  change: (parts: Parts) => void,
+): Promise<string> {
   const file = await openGguf(source, fileSource);
   try {
     const parts: Parts = { metadata: copyMetadata(file), tensors: [] };

@@ -18,6 +18,8 @@ export const QWEN3 = fixture('models/qwen3/qwen3.F32.gguf');
 export const GPT2 = fixture('models/gpt2/gpt2.F32.gguf');
 /** Fused qkv and gate_up. */
 export const PHI3 = fixture('models/phi3-longrope/phi3-longrope.F32.gguf');
+/** An encoder: 64 values wide, 128 positions, 160 pieces. */
+export const BERT = fixture('models/bert/bert.F32.gguf');
 /** An SPM vocabulary with byte tokens. */
 export const TIED_SPM = fixture('models/llama-tied-spm/llama-tied-spm.F32.gguf');
 

@@ -17,6 +17,8 @@ export interface Attention {
   window?: number;
   softcap?: number;
   headNorms?: boolean;
+  /** A sequence is whole in its batch, and each token sees all of it. */
+  bidirectional?: boolean;
 }
 
 /** Made-up queries, keys and values of a sequence, and its angles, a row per position. */
@@ -131,6 +133,7 @@ export class Cache {
     };
     const attend: Op = {
       opcode: R.OP_ATTEND,
+      flags: a.bidirectional ? R.BIDIRECTIONAL : 0,
       words: { ...shared, [R.TO]: to.at, [R.TO_STRIDE]: to.stride, [R.WINDOW]: a.window ?? 0 },
       floats: { [R.SOFTMAX_SCALE]: scaleOf(a), [R.SOFTCAP]: a.softcap ?? 0 },
     };
@@ -172,13 +175,12 @@ export function attendTwin(a: Attention, sequence: Sequence): number[][] {
   }));
   return positions.map((p) => {
     const first = a.window ? Math.max(0, p - a.window + 1) : 0;
+    const end = a.bidirectional ? sequence.length : p + 1;
     const out: number[] = [];
     for (let h = 0; h < a.heads; h++) {
       const { keys, values } = heads[Math.floor(h / (a.heads / a.kvHeads))]!;
       const q = turned(head(sequence.q[p]!, h, a.width), p, 1);
-      out.push(
-        ...attention(q, keys.slice(first, p + 1), values.slice(first, p + 1), scaleOf(a), a.softcap ?? 0),
-      );
+      out.push(...attention(q, keys.slice(first, end), values.slice(first, end), scaleOf(a), a.softcap ?? 0));
     }
     return out;
   });

@@ -117,6 +117,39 @@ describe.each(VARIANTS)('%s: ATTEND', (variant) => {
     }
   });
 
+  it('BIDIRECTIONAL: tokens see all of their sequence, in any company', () => {
+    for (const type of [F32, F16]) {
+      const a: Attention = {
+        heads: 6,
+        kvHeads: 2,
+        width: 16,
+        valueWidth: 16,
+        type,
+        rotary: 16,
+        bidirectional: true,
+      };
+      const sequences = [1, 70, 9, 128].map((length, i) => makeSequence(a, length, 40 + i));
+      machine.reset();
+      const cache = new Cache(machine, a, 8);
+      const tokens = sequences.flatMap((sequence, i) =>
+        Array.from({ length: sequence.length }, (_, position) => ({
+          sequence,
+          position,
+          table: cache.table(2 * i),
+        })),
+      );
+      const together = cache.step(tokens, 3);
+      for (const [i, sequence] of sequences.entries()) {
+        const expected = attendTwin(a, sequence);
+        const alone = play(a, sequence, [sequence.length]);
+        for (const [p, y] of together.splice(0, sequence.length).entries()) {
+          near(y, expected[p]!, () => 1e-5, `sequence ${i}, position ${p}`);
+          sameBits(alone[p]!, y, `sequence ${i}, position ${p}`);
+        }
+      }
+    }
+  });
+
   it('several sequences in a batch do not see each other', () => {
     const a = CASES['f16, grouped, NEOX']!;
     const sequences = [70, 3, 66].map((length, i) => makeSequence(a, length, 20 + i));

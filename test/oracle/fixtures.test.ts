@@ -1,6 +1,7 @@
 /** The part of the oracle that the repository carries. */
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
+import { testEncoder } from './encoder-suite.ts';
 import { testGolden } from './golden-suite.ts';
 
 const NAMES = [
@@ -17,6 +18,10 @@ const NAMES = [
   'llama-quant-moe',
 ];
 
+const folderOf = (name: string) => fileURLToPath(new URL(`../fixtures/models/${name}`, import.meta.url));
+
 describe.each(NAMES)('%s', (name) => {
-  testGolden(fileURLToPath(new URL(`../fixtures/models/${name}`, import.meta.url)));
+  testGolden(folderOf(name));
 });
+
+describe('bert', () => testEncoder(folderOf('bert')));

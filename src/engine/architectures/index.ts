@@ -1,4 +1,5 @@
 import { ModelError } from '../../errors.ts';
+import { bert } from './bert.ts';
 import { deepseek } from './deepseek.ts';
 import { deepseek2 } from './deepseek2.ts';
 import { gemma } from './gemma.ts';
@@ -33,6 +34,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
   starcoder2,
   gpt2,
   opt,
+  bert,
 ];
 
 /** The description of `general.architecture`; throws a ModelError that lists what there is. */

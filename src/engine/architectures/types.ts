@@ -16,6 +16,11 @@ export interface Architecture {
   activation: Activation;
   /** Default: RMSNorm. */
   norm?: 'rms' | 'layer';
+  /**
+   * Every token sees all of its text; norms come after the blocks, and instead of logits of tokens there are hidden
+   * states, and scores of classes where the file has a classifier. Default: a decoder.
+   */
+  encoder?: boolean;
   /** Embeddings are multiplied by sqrt(width). */
   scaledEmbedding?: boolean;
   /** Layer i sees only the sliding window, where the file has one; default: all layers do. */
@@ -30,6 +35,15 @@ export interface Architecture {
 
 /** Functions after a matmul: `gelu` is the tanh form, `gelu-erf` the defining one. */
 export type Activation = 'silu' | 'gelu' | 'gelu-erf' | 'relu' | 'tanh';
+
+/** One vector of a text: the mean of its tokens' vectors, that of its first token, or of its last. */
+export type Pooling = 'mean' | 'cls' | 'last';
+
+export interface Classifier {
+  labels: string[];
+  /** After the dense layer `cls`, before the scores. */
+  activation: Activation;
+}
 
 export interface Sizes {
   width: number;
@@ -96,6 +110,8 @@ export interface ModelSpec {
   architecture: Architecture;
   width: number;
   vocabulary: number;
+  /** Values in a row of logits: the vocabulary, or the classes of a classifier, or none. */
+  outputs: number;
   trainedContext: number;
   /** Positions that sequences hold, as asked for or by default. */
   contextSize: number;
@@ -112,4 +128,8 @@ export interface ModelSpec {
   ropes: Rope[];
   layers: LayerSpec[];
   tensors: ReadonlyMap<string, GgufTensor>;
+  /** How the file wants token vectors made one; undefined: it does not say. */
+  pooling?: Pooling;
+  /** The head of an encoder that classifies. */
+  classifier?: Classifier;
 }
