@@ -1,0 +1,134 @@
+/**
+ * What the quantizer's module exports: rows of f32 to rows of a GGUF tensor type, byte for byte as ggml makes them.
+ * tools/quantize/kernels.ts has the other side.
+ */
+import { f16x4 } from '../isa';
+import { importantQ40, importantQ41, importantQ50, importantQ51 } from './block32-important';
+import { quantizeQ40, quantizeQ41, quantizeQ50, quantizeQ51, quantizeQ80 } from './block32';
+import { prepareIQ4, quantizeIQ4NL, quantizeIQ4XS } from './iq4';
+import { quantizeQ2K, quantizeQ4K, quantizeQ5K } from './k-blocks';
+import { quantizeQ3K, quantizeQ6K } from './k-signed';
+import { quantizeMXFP4 } from './mxfp4';
+import { storeBF16, storeF16 } from './numbers';
+import { SCRATCH_BYTES } from './scratch';
+
+// GGUF tensor types: src/gguf/tensor-types.ts.
+const F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14;
+const IQ4_NL = 20, IQ4_XS = 23, BF16 = 30, MXFP4 = 39;
+
+export function scratchBytes(): usize {
+  return SCRATCH_BYTES;
+}
+
+/** Fills the tables in the scratch: once, before anything else. */
+export function prepare(s: usize): void {
+  prepareIQ4(s);
+}
+
+/** Bytes of `columns` values, a whole number of blocks. */
+function rowBytes(type: i32, columns: i32): usize {
+  const blocks = <usize>(columns >> 5), supers = <usize>(columns >> 8);
+  switch (type) {
+    case Q4_0: case IQ4_NL: return blocks * 18;
+    case Q4_1: return blocks * 20;
+    case Q5_0: return blocks * 22;
+    case Q5_1: return blocks * 24;
+    case Q2_K: return supers * 84;
+    case Q3_K: return supers * 110;
+    case Q4_K: return supers * 144;
+    case Q5_K: return supers * 176;
+    case Q6_K: return supers * 210;
+    case IQ4_XS: return supers * 136;
+    default: return 0;
+  }
+}
+
+/**
+ * Quantizes `rows` x `columns` f32 at x to `to`. `importance`: f32 per column, or 0; it has no effect on types
+ * without a search. `s`: scratchBytes() bytes. False: no such type.
+ */
+export function quantize(type: i32, x: usize, rows: i32, columns: i32, importance: usize, to: usize, s: usize): bool {
+  const count = rows * columns, blocks = count >> 5;
+  if (type == F16) storeF16(x, count, to);
+  else if (type == BF16) storeBF16(x, count, to);
+  else if (type == Q8_0) quantizeQ80(x, blocks, to);
+  else if (type == MXFP4) quantizeMXFP4(x, blocks, to);
+  else if (type == Q4_0 && !importance) quantizeQ40(x, blocks, to);
+  else if (type == Q4_1 && !importance) quantizeQ41(x, blocks, to);
+  else if (type == Q5_0 && !importance) quantizeQ50(x, blocks, to);
+  else if (type == Q5_1 && !importance) quantizeQ51(x, blocks, to);
+  else {
+    const bytes = rowBytes(type, columns);
+    if (bytes == 0) return false;
+    for (; rows > 0; rows--) {
+      quantizeRow(type, x, columns, importance, to, s);
+      x += <usize>columns << 2;
+      to += bytes;
+    }
+  }
+  return true;
+}
+
+function quantizeRow(type: i32, x: usize, columns: i32, importance: usize, to: usize, s: usize): void {
+  const blocks = columns >> 5;
+  switch (type) {
+    case Q4_0: return importantQ40(x, importance, blocks, to, s);
+    case Q4_1: return importantQ41(x, importance, blocks, to, s);
+    case Q5_0: return importantQ50(x, importance, blocks, to, s);
+    case Q5_1: return importantQ51(x, importance, blocks, to, s);
+    case IQ4_NL: return quantizeIQ4NL(x, importance, blocks, to, s);
+  }
+  const bytes = rowBytes(type, 256);
+  for (let column = 0; column < columns; column += 256) {
+    const at = x + (<usize>column << 2), q = importance ? importance + (<usize>column << 2) : 0;
+    switch (type) {
+      case Q2_K: quantizeQ2K(at, q, to, s); break;
+      case Q3_K: quantizeQ3K(at, q, to, s); break;
+      case Q4_K: quantizeQ4K(at, q, to, s); break;
+      case Q5_K: quantizeQ5K(at, q, to, s); break;
+      case Q6_K: quantizeQ6K(at, q, to, s); break;
+      case IQ4_XS: quantizeIQ4XS(at, q, to, s); break;
+    }
+    to += bytes;
+  }
+}
+
+/** Four f16 or bf16 as f32; f16 that are not finite come as 65536 or more. */
+// @ts-ignore: decorator
+@inline function widened(type: i32, from: usize): v128 {
+  return type == F16 ? f16x4(from) : i32x4.shl(v128.load16x4_u(from), 16);
+}
+
+/** `count` f16 or bf16 to f32. False: some are NaN or infinite. */
+export function widen(type: i32, from: usize, count: i32, to: usize): bool {
+  const start = to, end = to + ((<usize>count & ~3) << 2);
+  for (; to < end; to += 16) {
+    v128.store(to, widened(type, from));
+    from += 8;
+  }
+  for (let i = count & 3; i > 0; i--) {
+    const word = load<u16>(from);
+    store<u16>(to + 16, word);
+    store<f32>(to, f32x4.extract_lane(widened(type, to + 16), 0));
+    from += 2;
+    to += 4;
+  }
+  return allBelow(start, count, type == F16 ? 65536 : Infinity);
+}
+
+/** Whether the magnitudes of `count` f32 are all below a limit; those of NaN are not. */
+function allBelow(x: usize, count: i32, limit: f32): bool {
+  let good = i32x4.splat(-1);
+  const most = f32x4.splat(limit), end = x + ((<usize>count & ~3) << 2);
+  for (; x < end; x += 16) good = v128.and(good, f32x4.lt(f32x4.abs(v128.load(x)), most));
+  for (let i = count & 3; i > 0; i--) {
+    good = v128.and(good, f32x4.lt(f32x4.abs(v128.load32_splat(x)), most));
+    x += 4;
+  }
+  return i32x4.all_true(good);
+}
+
+/** Whether all of `count` f32 are finite. */
+export function allFinite(x: usize, count: i32): bool {
+  return allBelow(x, count, Infinity);
+}
