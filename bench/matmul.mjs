@@ -35,6 +35,7 @@ export const MATMUL_FORMATS = FORMATS.filter(({ interleave }) => !interleave);
  * @property {number} threads
  * @property {number} copies of the matrix; a step multiplies with each in turn. Where they are larger than the caches
  *   together, the weights come from memory, as in a model
+ * @property {boolean} [alone] the work is cut for `threads`, but the calling one does it all
  */
 
 /** One page: constants of the kernels, the control block, records and counters. */
@@ -67,7 +68,7 @@ export class Matmul {
    * @param {Shape} shape
    */
   constructor(module, shape) {
-    const { format, rows, columns, tokens, threads, copies } = shape;
+    const { format, rows, columns, tokens, threads, copies, alone } = shape;
     if (rows % 8 || columns % 32 || columns % format.blockColumns) {
       throw new RangeError(`${format.name}: no matrix of ${rows} x ${columns}`);
     }
@@ -136,7 +137,7 @@ export class Matmul {
       [C.TOKENS]: tokens,
     };
     for (const [at, value] of Object.entries(control)) view.setUint32(Number(at), value, true);
-    for (let worker = 1; worker < threads; worker++) {
+    for (let worker = 1; worker < threads && !alone; worker++) {
       const workerData = { module, memory: this.#memory, worker };
       const thread = new Worker(new URL('matmul-worker.mjs', import.meta.url), { workerData });
       this.#workers.push(thread);
@@ -189,17 +190,28 @@ export class Matmul {
     }
   }
 
-  /** Multiplies with every copy once; this thread is one of the threads. */
-  step() {
-    const { copies, threads } = this.#shape;
+  /**
+   * Multiplies with every copy once; this thread is one of the threads.
+   *
+   * @param {number} [skipped] so many chunks of each product are left out, as if others had done them
+   */
+  step(skipped = 0) {
+    const { copies } = this.#shape;
     const epoch = ++this.#epoch;
     this.#kernels.begin(epoch, copies);
-    if (threads > 1) {
-      const words = new Int32Array(this.#memory.buffer);
+    const words = new Int32Array(this.#memory.buffer);
+    // Of each ticket, the lower half counts chunks: taken, and done.
+    for (let word = 0; skipped && word < copies * 4; word += 2) words[TICKETS / 4 + word] = skipped;
+    if (this.#workers.length > 0) {
       Atomics.store(words, C.EPOCH / 4, epoch);
       Atomics.notify(words, C.EPOCH / 4);
     }
     if (!this.#kernels.walk(0, epoch)) throw new Error('a worker gave up');
+  }
+
+  /** Chunks of a product, after a step. */
+  chunksTaken() {
+    return new Int32Array(this.#memory.buffer)[TICKETS / 4] ?? 0;
   }
 
   /** The first token's results. */

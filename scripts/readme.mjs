@@ -1,13 +1,15 @@
 /**
- * Writes the tables in README.md that the code knows: between `<!-- NAME -->` and `<!-- /NAME -->`.
+ * Writes the tables of README.md and docs/ that the repository knows: between `<!-- NAME -->` and `<!-- /NAME -->`.
  * `node scripts/readme.mjs` rewrites them, `--check` fails where they are out of date. Needs a build.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { goalOf } from '../bench/arm/report.mjs';
 import { ARCHITECTURES } from '../dist/src/engine/architectures/index.js';
 import { groupBytes, fileRowBytes, FORMATS } from '../dist/src/kernels/formats.js';
 import { approximateBytes, approximateRam, MODELS } from '../dist/src/models/index.js';
 
-const README = new URL('../README.md', import.meta.url);
+const at = (path) => new URL(`../${path}`, import.meta.url);
+const readJson = (path) => JSON.parse(readFileSync(at(path), 'utf8'));
 
 /** A Markdown table with columns padded as Prettier pads them. */
 function table(head, rows) {
@@ -19,7 +21,7 @@ function table(head, rows) {
 const gigabytes = (bytes) =>
   bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
-const tables = {
+const readme = {
   formats: () =>
     table(
       ['format', 'bits per weight', 'bits in memory', 'activations', 'layout'],
@@ -51,22 +53,45 @@ const tables = {
     ),
 };
 
-/** README.md with every table as the code has it. */
-function updated(text) {
-  return Object.entries(tables).reduce((readme, [name, make]) => {
+/** Counts of the budget beside llama.cpp's: what `npm run bench:arm` prints. */
+function arm() {
+  const { counts } = readJson('tools/arm/budget.json');
+  const { kernels } = readJson('tools/arm/llama-cpp.json');
+  const cpus = Object.keys(counts);
+  const rows = Object.keys(kernels[cpus[0]])
+    .sort()
+    .map((name) => [
+      name,
+      ...cpus.flatMap((cpu) => {
+        const [ours, theirs] = [counts[cpu][name], kernels[cpu][name]];
+        const goal = goalOf(cpu, name, theirs);
+        return [ours.toFixed(2), theirs.toFixed(2), `${goal.toFixed(2)}${ours > goal ? ' missed' : ''}`];
+      }),
+    ]);
+  const head = cpus.flatMap((cpu) => [`${cpu}: nibble`, 'llama.cpp', 'goal']);
+  const tokens = cpus.map((cpu) => `${cpu} ${counts[cpu].token.toFixed(1)} M`).join(', ');
+  return `${table(['kernel', ...head], rows)}\n\nInstructions of a decoded token (SmolLM2-135M Q4_1, one thread): ${tokens}.`;
+}
+
+/** Tables by file and by the name that marks their place. */
+const documents = { 'README.md': readme, 'docs/performance.md': { arm } };
+
+/** A document with every table as the repository has it. */
+function updated(file, text) {
+  return Object.entries(documents[file]).reduce((document, [name, make]) => {
     const marked = new RegExp(`(<!-- ${name} -->)[^]*?(<!-- /${name} -->)`);
-    if (!marked.test(readme)) throw new Error(`README.md has no <!-- ${name} --> ... <!-- /${name} -->`);
-    return readme.replace(marked, (_, open, close) => `${open}\n\n${make()}\n\n${close}`);
+    if (!marked.test(document)) throw new Error(`${file} has no <!-- ${name} --> ... <!-- /${name} -->`);
+    return document.replace(marked, (_, open, close) => `${open}\n\n${make()}\n\n${close}`);
   }, text);
 }
 
-const text = readFileSync(README, 'utf8');
-const wanted = updated(text);
-if (process.argv.includes('--check')) {
-  if (wanted !== text) {
-    console.error('README.md: tables are out of date; run node scripts/readme.mjs');
+for (const file of Object.keys(documents)) {
+  const text = readFileSync(at(file), 'utf8');
+  const wanted = updated(file, text);
+  if (!process.argv.includes('--check')) {
+    writeFileSync(at(file), wanted);
+  } else if (wanted !== text) {
+    console.error(`${file}: tables are out of date; run node scripts/readme.mjs`);
     process.exitCode = 1;
   }
-} else {
-  writeFileSync(README, wanted);
 }

@@ -1,6 +1,7 @@
 // A QEMU plugin (9.0 and later) that counts executed ARM64 instructions by class, for tokens.sh.
 // The program under test writes "@@icount TAG\n" to standard error, in one write; this answers, on the real
-// standard error, with "@@icount TAG total=COUNT(+SINCE THE LAST TAG) sdot=...". Built by qemu-plugin.sh.
+// standard error, with "@@icount TAG total=COUNT(+SINCE THE LAST TAG) sdot=...": of all threads, or, with the
+// argument thread=on, of the thread that writes. Built by qemu-plugin.sh.
 #include <glib.h>
 #include <inttypes.h>
 #include <qemu-plugin.h>
@@ -15,12 +16,13 @@ static const char *const names[CLASSES] = {
 
 static qemu_plugin_u64 counters[CLASSES];
 static uint64_t last[CLASSES];
+static bool one_thread;
 
-static void print_counts(const char *tag) {
+static void print_counts(const char *tag, unsigned vcpu) {
   GString *line = g_string_new("@@icount ");
   g_string_append(line, tag);
   for (int i = 0; i < CLASSES; i++) {
-    uint64_t count = qemu_plugin_u64_sum(counters[i]);
+    uint64_t count = one_thread ? qemu_plugin_u64_get(counters[i], vcpu) : qemu_plugin_u64_sum(counters[i]);
     g_string_append_printf(line, " %s=%" PRIu64 "(+%" PRIu64 ")", names[i], count, count - last[i]);
     last[i] = count;
   }
@@ -70,12 +72,13 @@ static void at_syscall(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint6
   if (!qemu_plugin_read_memory_vaddr(address, bytes, length) || memcmp(bytes->data, prefix, skip)) return;
   g_autofree char *tag = g_strndup((const char *)bytes->data + skip, length - skip);
   tag[strcspn(tag, "\n")] = 0;
-  print_counts(tag);
+  print_counts(tag, vcpu);
 }
 
-static void at_exit(qemu_plugin_id_t id, void *data) { print_counts("exit"); }
+static void at_exit(qemu_plugin_id_t id, void *data) { print_counts("exit", 0); }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
+  one_thread = argc == 1 && strcmp(argv[0], "thread=on") == 0;
   struct qemu_plugin_scoreboard *board = qemu_plugin_scoreboard_new(CLASSES * sizeof(uint64_t));
   for (int i = 0; i < CLASSES; i++) counters[i] = (qemu_plugin_u64){board, i * sizeof(uint64_t)};
   qemu_plugin_register_vcpu_tb_trans_cb(id, at_translate);
