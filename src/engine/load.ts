@@ -19,6 +19,7 @@ import {
   type Workers,
 } from './host.ts';
 import { KV_CODES, weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
+import { bytesPerToken } from './profile.ts';
 import { writeSegment } from './records.ts';
 import { RopeTable } from './rope.ts';
 import { Runner } from './runner.ts';
@@ -275,5 +276,6 @@ function modelInfo(file: GgufFile, plan: Plan, loadMs: number): ModelInfo {
     weightTypes,
     loadMs,
     memoryBytes: plan.memoryBytes,
+    bytesPerToken: bytesPerToken(layouts.flatMap(({ program }) => program.ops.slice(0, program.usual))),
   };
 }

@@ -17,14 +17,28 @@ function label(op: Op): string {
   return 'up' in op && op.up ? `matmul ${part} + up` : `matmul ${part}`;
 }
 
-/** Rows that went through a matmul's weights, and how often these were read; of experts at most. */
-function work(op: Op, { steps, tokens, outputs }: StepCounts): { rows: number; parts: number } {
+/** Multiplications of an op, and bytes of weights that it read; of experts at most. */
+function work(op: Op, { steps, tokens, outputs }: StepCounts): { macs: number; bytes: number } {
+  if (!('weight' in op) || op.kind === 'embed') return { macs: 0, bytes: 0 };
+  let rows = op.kind === 'matmul' && op.onOutputs ? outputs : tokens;
+  let parts = steps;
   if (op.kind === 'expertMatmul') {
-    const rows = tokens * op.experts.used;
-    return { rows, parts: Math.min(rows, op.experts.count * steps) };
+    rows = tokens * op.experts.used;
+    parts = Math.min(rows, op.experts.count * steps);
+  } else if (op.kind === 'headMatmul') {
+    rows = tokens * op.heads;
+    parts = op.heads * steps;
   }
-  if (op.kind === 'headMatmul') return { rows: tokens * op.heads, parts: op.heads * steps };
-  return { rows: op.kind === 'matmul' && op.onOutputs ? outputs : tokens, parts: steps };
+  const matrices = 'up' in op && op.up ? 2 : 1;
+  return {
+    macs: matrices * op.weight.rows * op.weight.columns * rows,
+    bytes: matrices * partBytes(op.weight) * parts,
+  };
+}
+
+/** Bytes of weights that a step of one token reads. */
+export function bytesPerToken(ops: readonly Op[]): number {
+  return ops.reduce((sum, op) => sum + work(op, { steps: 1, tokens: 1, outputs: 1 }).bytes, 0);
 }
 
 /** Rows of one segment: the same op of all layers together, and the time at barriers as a row of its own. */
@@ -53,11 +67,7 @@ export function readProfile(
       worked += times[at]!;
       waited += times[at + 1]!;
     }
-    const { rows, parts } = work(op, counts);
-    const weights = op.kind === 'embed' || !('weight' in op) ? [] : [op.weight];
-    if ('up' in op && op.up) weights.push(op.up);
-    const macs = weights.reduce((sum, weight) => sum + weight.rows * weight.columns * rows, 0);
-    const bytes = weights.reduce((sum, weight) => sum + partBytes(weight) * parts, 0);
+    const { macs, bytes } = work(op, counts);
     // What only steps for hidden states run, and none has.
     if (i >= layout.program.usual && worked === 0) return;
     add(label(op), worked, macs, bytes);

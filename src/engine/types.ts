@@ -189,6 +189,8 @@ export interface ModelInfo {
   loadMs: number;
   /** Bytes of WebAssembly memory: weights, KV cache, work buffers. */
   memoryBytes: number;
+  /** Bytes of weights that a single decoded token reads: of experts only those that are used. */
+  bytesPerToken: number;
 }
 
 export type { Pooling } from './architectures/types.ts';

@@ -66,8 +66,40 @@ export const { f16, randomBits, randomBlocks, RANDOM_TYPES } = (await load(
   RANDOM_TYPES: readonly string[];
 };
 
+/** tools/make-model/shapes.mjs says what these are. */
+export interface RandomShape {
+  name: string;
+  layers: number;
+  embedding: number;
+  feedForward: number;
+  heads: number;
+  kvHeads: number;
+  vocabulary: number;
+  context: number;
+  ropeBase: number;
+  tied: boolean;
+  architecture?: string;
+  experts?: {
+    count: number;
+    used: number;
+    feedForward: number;
+    shared?: number;
+    dense?: number;
+    bias?: boolean;
+  };
+  latent?: {
+    rank: number;
+    queryRank?: number;
+    plain: number;
+    rotary: number;
+    value: number;
+    together?: boolean;
+  };
+  metadata?: [key: string, value: number | boolean | string][];
+}
+
 interface RandomSpec {
-  shape: { name: string; vocabulary: number };
+  shape: RandomShape;
   type: string;
 }
 

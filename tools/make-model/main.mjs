@@ -7,7 +7,7 @@ import { parseRandomSpec, writeRandomModel } from './random-model.mjs';
 import { SHAPE_NAMES } from './shapes.mjs';
 
 const HELP = `usage: node tools/make-model/main.mjs SHAPE:TYPE FILE.gguf [--seed N]
-Writes a llama model of random weights.
+Writes a model of random weights.
   SHAPE  ${SHAPE_NAMES.join(', ')}
   TYPE   ${RANDOM_TYPES.join(', ')}
 example: node tools/make-model/main.mjs 1.1b:Q4_0 random-1.1b.Q4_0.gguf

@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * Writes a llama model of random weights: for benchmarks of shapes that nobody wants to download. How fast an
+ * Writes a model of random weights: for benchmarks of shapes that nobody wants to download. How fast an
  * engine runs does not depend on the values, as long as they are sane (see blocks.mjs).
  */
 import { randomBits, randomBlocks, RANDOM_TYPES } from './blocks.mjs';
-import { findShape, SHAPE_NAMES, tensorsOf } from './shapes.mjs';
+import { findShape, SHAPE_NAMES, sizesOf, tensorsOf } from './shapes.mjs';
 import { toyVocabulary } from './vocabulary.mjs';
 
 /** @typedef {import('./shapes.mjs').Shape} Shape */
@@ -56,6 +56,7 @@ export async function randomModel({ shape, type }, { seed = 1 } = {}) {
   /** @type {typeof import('../../src/gguf/index.ts')} */
   const gguf = await built('gguf/index.js');
   const { f32, u32, tensorBytes, tensorTypeByName } = gguf;
+  const { architecture = 'llama', experts, latent } = shape;
   const random = randomBits(seed);
   /** @type {Map<string, ReturnType<typeof randomBlocks>>} */
   const pieces = new Map();
@@ -76,7 +77,8 @@ export async function randomModel({ shape, type }, { seed = 1 } = {}) {
       const data = Float32Array.from({ length: columns }, () => 0.75 + random() / 2 ** 33);
       return { name: tensor.name, shape: tensor.shape, type: 0, data };
     }
-    const name = tensor.role === 'output' ? outputType(type, columns) : type;
+    const name =
+      tensor.role === 'float' ? 'F32' : tensor.role === 'output' ? outputType(type, columns) : type;
     const id = tensorTypeByName(name)?.id ?? -1;
     const bytes = tensorBytes(id, tensor.shape);
     return {
@@ -93,19 +95,18 @@ export async function randomModel({ shape, type }, { seed = 1 } = {}) {
   return {
     metadata: new Map(
       /** @type {[string, import('../../src/gguf/index.ts').WritableValue][]} */ ([
-        ['general.architecture', 'llama'],
+        ['general.architecture', architecture],
         ['general.name', `${shape.name} with random weights`],
         ['general.file_type', u32(fileType?.id ?? 0)],
-        ['llama.context_length', u32(shape.context)],
-        ['llama.embedding_length', u32(shape.embedding)],
-        ['llama.block_count', u32(shape.layers)],
-        ['llama.feed_forward_length', u32(shape.feedForward)],
-        ['llama.attention.head_count', u32(shape.heads)],
-        ['llama.attention.head_count_kv', u32(shape.kvHeads)],
-        ['llama.attention.layer_norm_rms_epsilon', f32(1e-5)],
-        ['llama.rope.dimension_count', u32(shape.embedding / shape.heads)],
-        ['llama.rope.freq_base', f32(shape.ropeBase)],
-        ['llama.vocab_size', u32(shape.vocabulary)],
+        ...sizesOf(shape).map(([key, value]) => [`${architecture}.${key}`, u32(value)]),
+        [`${architecture}.attention.layer_norm_rms_epsilon`, f32(1e-5)],
+        [`${architecture}.rope.freq_base`, f32(shape.ropeBase)],
+        // llama.cpp wants it of this architecture.
+        ...(latent && experts ? [[`${architecture}.expert_weights_scale`, f32(1)]] : []),
+        ...(shape.metadata ?? []).map(([key, value]) => [
+          `${architecture}.${key}`,
+          typeof value === 'number' ? (Number.isInteger(value) ? u32(value) : f32(value)) : value,
+        ]),
         ['tokenizer.ggml.model', 'llama'],
         ['tokenizer.ggml.pre', 'default'],
         ['tokenizer.ggml.tokens', tokens],

@@ -101,8 +101,8 @@ function randomIds(count: number, vocabulary: number, seed: number): number[] {
   });
 }
 
-/** Bytes of weights read per second: in `tg` every token reads the whole model once. */
+/** Bytes of weights read per second: in `tg` every token reads the whole model once, of experts those that it uses. */
 export function gigabytesPerSecond(model: Model, test: BenchTest, samples: Samples): number | undefined {
   if (test.generate === 0) return undefined;
-  return (model.info.fileBytes * mean(samples.tokensPerSecond)) / 1e9;
+  return (model.info.bytesPerToken * mean(samples.tokensPerSecond)) / 1e9;
 }
