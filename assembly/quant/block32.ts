@@ -15,6 +15,7 @@
  */
 import { DOT4, dotBias, dotStep, dotSum, madd, scaleUp } from '../isa';
 import { Packed, repackRows } from './repack';
+import { looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class Block32 extends Packed {
@@ -54,36 +55,10 @@ export abstract class Block32 extends Packed {
   return f.hasMinimum ? madd(whole(f, f.minimum(w, v)), xSum, y) : y;
 }
 
-/**
- * On x86, with 16 vector registers, a loop over the steps keeps the compiler from moving all loads to the front
- * and spilling them. On ARM, with 32, what costs is the loop itself.
- */
-// @ts-ignore: decorator
-@inline function looped<F extends Block32>(f: F): bool {
-  return VARIANT != DOT4 && f.plain;
-}
-
 /** Row groups of a stream that meet the same activations in registers, of which ARM has enough. */
 // @ts-ignore: decorator
 @inline function groupsAtOnce(): i32 {
   return VARIANT == DOT4 ? 2 : 1;
-}
-
-/** 16 bytes of an activation block, for lanes to be repeated from registers (ARM); else nothing is loaded. */
-// @ts-ignore: decorator
-@inline function quarter(x: usize): v128 {
-  if (VARIANT == DOT4) return v128.load(x);
-  return i32x4.splat(0);
-}
-
-/** 4 bytes at x + 4i, repeated: from memory, or lane i mod 4 of the `quarter` that holds them. */
-// @ts-ignore: decorator
-@inline function repeated(quarter: v128, x: usize, i: i32): v128 {
-  if (VARIANT != DOT4) return v128.load32_splat(x + (i << 2));
-  if ((i & 3) == 0) return v128.shuffle<i32>(quarter, quarter, 0, 0, 0, 0);
-  if ((i & 3) == 1) return v128.shuffle<i32>(quarter, quarter, 1, 1, 1, 1);
-  if ((i & 3) == 2) return v128.shuffle<i32>(quarter, quarter, 2, 2, 2, 2);
-  return v128.shuffle<i32>(quarter, quarter, 3, 3, 3, 3);
 }
 
 /** All steps of one block for the four rows of a row vector; s0..s7 are the activations, repeated. */
@@ -125,7 +100,7 @@ export abstract class Block32 extends Packed {
       const xScale = whole(f, repeated(numbers, p, 8));
       const xSum = f.hasMinimum ? repeated(numbers, p, 9) : xScale;
       let a0 = f.offset ? dotBias(repeated(numbers, p, 10), f.offset) : i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
-      if (looped(f)) {
+      if (looped(f.plain)) {
         const stepsEnd = p + 16;
         let wa = a, wb = b, q = p;
         do {

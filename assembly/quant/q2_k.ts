@@ -23,6 +23,8 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return true; }
   // @ts-ignore: decorator
+  @inline get plain(): bool { return false; }
+  // @ts-ignore: decorator
   @inline get sixteen(): bool { return true; }
   // @ts-ignore: decorator
   @inline get split(): bool { return true; }

@@ -15,8 +15,9 @@
  *   m = sum over blocks, halves: minimum * sum_x             y += m * -dmin
  * scale * dot is an exact integer.
  */
-import { dotBias, dotStep, dotSum, f16ToF32, f16x4, madd, sumsLess, wholeSum } from '../isa';
+import { dotBias, dotStep, dotSum, f16Bits, f16ToF32, madd, scaleUp, sumsLess, wholeSum } from '../isa';
 import { Packed, repackRows } from './repack';
+import { looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS_LOW, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class SuperBlock extends Packed {
@@ -25,6 +26,8 @@ export abstract class SuperBlock extends Packed {
   /** Subtracted from each stored weight. */
   abstract get offset(): i32;
   abstract get hasMinimum(): bool;
+  /** The weights lie in a nibble plane alone, of which every step is unpacked alike. */
+  abstract get plain(): bool;
   /** Scales (and minimums) belong to 16 columns instead of 32. */
   abstract get sixteen(): bool;
   /** Sums must be emptied after 4 steps: 8 would overflow 16 bits (or the scale changes). */
@@ -85,6 +88,20 @@ export abstract class SuperBlock extends Packed {
   return madd(f32x4.convert_i32x4_s(i32x4.mul(dotSum(acc), scale)), xScale, s);
 }
 
+/** m += minimum * sum of the activations, for the rows of one row vector and one block. */
+// @ts-ignore: decorator
+@inline function addMinimums<F extends SuperBlock>(f: F, m: v128, w: usize, v: i32, low: v128, all: v128): v128 {
+  if (f.sixteen) m = madd(minimum(f, w, v, 0), low, m);
+  return madd(minimum(f, w, v, 1), all, m);
+}
+
+/** Steps first .. first + 3 and, with `whole`, the four after them, for the rows of one row vector. */
+// @ts-ignore: decorator
+@inline function dotSteps<F extends SuperBlock>(f: F, w: usize, v: i32, half: i32, acc: v128, s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+  acc = dotStep(acc, s0, f.weights(w, v, 4 * half)); acc = dotStep(acc, s1, f.weights(w, v, 4 * half + 1));
+  acc = dotStep(acc, s2, f.weights(w, v, 4 * half + 2)); return dotStep(acc, s3, f.weights(w, v, 4 * half + 3));
+}
+
 /** y += W x for `groups` row groups at `a` and as many at `b`; see gemvBlock32. */
 // @ts-ignore: decorator
 @inline export function gemvSuperBlock<F extends SuperBlock>(
@@ -96,65 +113,70 @@ export abstract class SuperBlock extends Packed {
     let fa0 = v128.load(ya), fa1 = v128.load(ya, 16), fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
     let p = x;
     while (p < xEnd) {
-      const ha = a, hb = b;
+      const ha = v128.load(a), hb = v128.load(b);
+      const la = f.hasMinimum ? v128.load(a, 16) : ha, lb = f.hasMinimum ? v128.load(b, 16) : hb;
       const superEnd = p + 8 * X8_BYTES;
       let sa0 = f32x4.splat(0), sa1 = sa0, sb0 = sa0, sb1 = sa0;
       let ma0 = sa0, ma1 = sa0, mb0 = sa0, mb1 = sa0;
       a += headerBytes(f);
       b += headerBytes(f);
+      let a2 = a, b2 = b;
       do {
-        const xScale = v128.load32_splat(p, X8_SCALE);
-        let a0 = start(f, p, 0), a1 = a0, b0 = a0, b1 = a0, s: v128;
-        s = v128.load32_splat(p, 0);
-        a0 = dotStep(a0, s, f.weights(a, 0, 0)); a1 = dotStep(a1, s, f.weights(a, 1, 0));
-        b0 = dotStep(b0, s, f.weights(b, 0, 0)); b1 = dotStep(b1, s, f.weights(b, 1, 0));
-        s = v128.load32_splat(p, 4);
-        a0 = dotStep(a0, s, f.weights(a, 0, 1)); a1 = dotStep(a1, s, f.weights(a, 1, 1));
-        b0 = dotStep(b0, s, f.weights(b, 0, 1)); b1 = dotStep(b1, s, f.weights(b, 1, 1));
-        s = v128.load32_splat(p, 8);
-        a0 = dotStep(a0, s, f.weights(a, 0, 2)); a1 = dotStep(a1, s, f.weights(a, 1, 2));
-        b0 = dotStep(b0, s, f.weights(b, 0, 2)); b1 = dotStep(b1, s, f.weights(b, 1, 2));
-        s = v128.load32_splat(p, 12);
-        a0 = dotStep(a0, s, f.weights(a, 0, 3)); a1 = dotStep(a1, s, f.weights(a, 1, 3));
-        b0 = dotStep(b0, s, f.weights(b, 0, 3)); b1 = dotStep(b1, s, f.weights(b, 1, 3));
-        if (f.split) {
-          sa0 = addScaled(sa0, a0, four(f.scales(a, 0), 0), xScale); sa1 = addScaled(sa1, a1, four(f.scales(a, 0), 1), xScale);
-          sb0 = addScaled(sb0, b0, four(f.scales(b, 0), 0), xScale); sb1 = addScaled(sb1, b1, four(f.scales(b, 0), 1), xScale);
-          a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
-        }
-        s = v128.load32_splat(p, 16);
-        a0 = dotStep(a0, s, f.weights(a, 0, 4)); a1 = dotStep(a1, s, f.weights(a, 1, 4));
-        b0 = dotStep(b0, s, f.weights(b, 0, 4)); b1 = dotStep(b1, s, f.weights(b, 1, 4));
-        s = v128.load32_splat(p, 20);
-        a0 = dotStep(a0, s, f.weights(a, 0, 5)); a1 = dotStep(a1, s, f.weights(a, 1, 5));
-        b0 = dotStep(b0, s, f.weights(b, 0, 5)); b1 = dotStep(b1, s, f.weights(b, 1, 5));
-        s = v128.load32_splat(p, 24);
-        a0 = dotStep(a0, s, f.weights(a, 0, 6)); a1 = dotStep(a1, s, f.weights(a, 1, 6));
-        b0 = dotStep(b0, s, f.weights(b, 0, 6)); b1 = dotStep(b1, s, f.weights(b, 1, 6));
-        s = v128.load32_splat(p, 28);
-        a0 = dotStep(a0, s, f.weights(a, 0, 7)); a1 = dotStep(a1, s, f.weights(a, 1, 7));
-        b0 = dotStep(b0, s, f.weights(b, 0, 7)); b1 = dotStep(b1, s, f.weights(b, 1, 7));
-        sa0 = addScaled(sa0, a0, four(f.scales(a, 1), 0), xScale); sa1 = addScaled(sa1, a1, four(f.scales(a, 1), 1), xScale);
-        sb0 = addScaled(sb0, b0, four(f.scales(b, 1), 0), xScale); sb1 = addScaled(sb1, b1, four(f.scales(b, 1), 1), xScale);
-        if (f.hasMinimum) {
-          if (f.sixteen) {
-            const low = activationSum(f, p, 0);
-            ma0 = madd(minimum(f, a, 0, 0), low, ma0); ma1 = madd(minimum(f, a, 1, 0), low, ma1);
-            mb0 = madd(minimum(f, b, 0, 0), low, mb0); mb1 = madd(minimum(f, b, 1, 0), low, mb1);
+        const numbers = quarter(p + 32);
+        const xScale = repeated(numbers, p, 8);
+        const scaleA = f.scales(a, 0), scaleB = f.scales(b, 0);
+        const ca0 = four(scaleA, 0), ca1 = four(scaleA, 1), cb0 = four(scaleB, 0), cb1 = four(scaleB, 1);
+        let a0 = start(f, p, 0), a1 = a0, b0 = a0, b1 = a0;
+        if (looped(f.plain)) {
+          const stepsEnd = p + 16;
+          let wa = a, wb = b, q = p;
+          do {
+            let s = v128.load32_splat(q);
+            a0 = dotStep(a0, s, f.weights(wa, 0, 0)); a1 = dotStep(a1, s, f.weights(wa, 1, 0));
+            b0 = dotStep(b0, s, f.weights(wb, 0, 0)); b1 = dotStep(b1, s, f.weights(wb, 1, 0));
+            s = v128.load32_splat(q, 16);
+            a0 = dotStep(a0, s, f.weights(wa, 0, 4)); a1 = dotStep(a1, s, f.weights(wa, 1, 4));
+            b0 = dotStep(b0, s, f.weights(wb, 0, 4)); b1 = dotStep(b1, s, f.weights(wb, 1, 4));
+            wa += 32; wb += 32; q += 4;
+          } while (q < stepsEnd);
+        } else {
+          const low = quarter(p), high = quarter(p + 16);
+          let s0 = repeated(low, p, 0), s1 = repeated(low, p, 1), s2 = repeated(low, p, 2), s3 = repeated(low, p, 3);
+          a0 = dotSteps(f, a, 0, 0, a0, s0, s1, s2, s3); a1 = dotSteps(f, a, 1, 0, a1, s0, s1, s2, s3);
+          b0 = dotSteps(f, b, 0, 0, b0, s0, s1, s2, s3); b1 = dotSteps(f, b, 1, 0, b1, s0, s1, s2, s3);
+          if (f.split) {
+            sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
+            sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
+            a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
           }
-          const sum = activationSum(f, p, 1);
-          ma0 = madd(minimum(f, a, 0, 1), sum, ma0); ma1 = madd(minimum(f, a, 1, 1), sum, ma1);
-          mb0 = madd(minimum(f, b, 0, 1), sum, mb0); mb1 = madd(minimum(f, b, 1, 1), sum, mb1);
+          s0 = repeated(high, p, 4); s1 = repeated(high, p, 5); s2 = repeated(high, p, 6); s3 = repeated(high, p, 7);
+          a0 = dotSteps(f, a2, 0, 1, a0, s0, s1, s2, s3); a1 = dotSteps(f, a2, 1, 1, a1, s0, s1, s2, s3);
+          b0 = dotSteps(f, b2, 0, 1, b0, s0, s1, s2, s3); b1 = dotSteps(f, b2, 1, 1, b1, s0, s1, s2, s3);
+        }
+        if (f.sixteen) {
+          const secondA = f.scales(a, 1), secondB = f.scales(b, 1);
+          sa0 = addScaled(sa0, a0, four(secondA, 0), xScale); sa1 = addScaled(sa1, a1, four(secondA, 1), xScale);
+          sb0 = addScaled(sb0, b0, four(secondB, 0), xScale); sb1 = addScaled(sb1, b1, four(secondB, 1), xScale);
+        } else {
+          sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
+          sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
+        }
+        if (f.hasMinimum) {
+          const all = activationSum(f, p, 1), low = f.sixteen ? activationSum(f, p, 0) : all;
+          ma0 = addMinimums(f, ma0, a, 0, low, all); ma1 = addMinimums(f, ma1, a, 1, low, all);
+          mb0 = addMinimums(f, mb0, b, 0, low, all); mb1 = addMinimums(f, mb1, b, 1, low, all);
         }
         a += f.blockBytes;
         b += f.blockBytes;
+        a2 += f.blockBytes;
+        b2 += f.blockBytes;
         p += X8_BYTES;
       } while (p < superEnd);
-      fa0 = madd(sa0, f16x4(ha), fa0); fa1 = madd(sa1, f16x4(ha + 8), fa1);
-      fb0 = madd(sb0, f16x4(hb), fb0); fb1 = madd(sb1, f16x4(hb + 8), fb1);
+      fa0 = madd(sa0, scaleUp(f16Bits(ha, 0)), fa0); fa1 = madd(sa1, scaleUp(f16Bits(ha, 1)), fa1);
+      fb0 = madd(sb0, scaleUp(f16Bits(hb, 0)), fb0); fb1 = madd(sb1, scaleUp(f16Bits(hb, 1)), fb1);
       if (f.hasMinimum) {
-        fa0 = madd(ma0, f32x4.neg(f16x4(ha + 16)), fa0); fa1 = madd(ma1, f32x4.neg(f16x4(ha + 24)), fa1);
-        fb0 = madd(mb0, f32x4.neg(f16x4(hb + 16)), fb0); fb1 = madd(mb1, f32x4.neg(f16x4(hb + 24)), fb1);
+        fa0 = madd(ma0, f32x4.neg(scaleUp(f16Bits(la, 0))), fa0); fa1 = madd(ma1, f32x4.neg(scaleUp(f16Bits(la, 1))), fa1);
+        fb0 = madd(mb0, f32x4.neg(scaleUp(f16Bits(lb, 0))), fb0); fb1 = madd(mb1, f32x4.neg(scaleUp(f16Bits(lb, 1))), fb1);
       }
     }
     v128.store(ya, fa0); v128.store(ya, fa1, 16);
