@@ -68,6 +68,20 @@ describe('failures exit with 1', () => {
     await fails(['perplexity', '-m', MODEL, '--kl-base', MODEL], 1, /holds no log probabilities/);
   });
 
+  test('options of perplexity that do not go together', async () => {
+    const text = ['perplexity', '-m', MODEL, '-p', 'x'];
+    await fails([...text, '--ppl-stride', '8', '--save-kl-base', 'b'], 2, /--ppl-stride and a base/);
+    await fails([...text, '--base-model', MODEL], 2, /--base-model go with --multiple-choice/);
+    await fails([...text, '--multiple-choice', 'everyday'], 2, /only one of --prompt and --multiple-choice/);
+    const questions = ['perplexity', '-m', MODEL, '--multiple-choice', 'everyday'];
+    await fails([...questions, '--chunks', '2'], 2, /need a text, not questions/);
+    await fails(
+      ['perplexity', '-m', MODEL, '--hellaswag', 'no.jsonl'],
+      1,
+      /no\.jsonl: there is no such file/,
+    );
+  });
+
   test('a prompt that does not fit', async () => {
     await fails(
       [...generate.slice(0, 3), '-p', 'one two three four five six', '-c', '2'],

@@ -1,5 +1,5 @@
 /** generate, logits, perplexity, bench: what they compute and the JSON that other programs read. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { golden, MODEL, run, runJson, scratch, SMALLER } from './run.ts';
@@ -199,6 +199,34 @@ test('perplexity: windows, and KL divergence from a base of our own', async () =
   const other = await runJson<Perplexity>(args);
   expect(other.kl!.mean).toBeGreaterThan(1e-4);
   expect(other.kl!.mean).toBeLessThan(0.1);
+});
+
+test('perplexity: a stride gives each token nearly a whole window', async () => {
+  const input = golden.held_out_text.text.repeat(2);
+  const args = ['perplexity', '-m', MODEL, '-f', '-', '-c', '96'];
+  const halves = await runJson<Perplexity>(args, { input });
+  const strided = await runJson<Perplexity>([...args, '--ppl-stride', '64'], { input });
+  expect(strided.tokens).toBe(64 * strided.windows);
+  expect(strided.windows).toBeGreaterThan(2);
+  expect(strided.nllMean).not.toBe(halves.nllMean);
+  expect(Math.abs(strided.nllMean - halves.nllMean)).toBeLessThan(1);
+});
+
+test('perplexity: questions, and what is left of the accuracy of a base', async () => {
+  const file = join(scratch, 'questions.jsonl');
+  // How the held-out text goes on, and the same words in reverse.
+  const words = golden.held_out_text.text.split(' ').slice(0, 40);
+  const end = words.slice(20);
+  const endings = [end.join(' '), [...end].reverse().join(' ')];
+  const question = (label: number) =>
+    `${JSON.stringify({ ctx: words.slice(0, 20).join(' '), endings, label })}\n`;
+  await writeFile(file, question(0) + question(1));
+  const args = ['perplexity', '-m', SMALLER, '--hellaswag', file, '--base-model', MODEL];
+  const result = await runJson<Record<string, unknown>>(args);
+  expect(result).toMatchObject({ items: 2, accuracy: 50, chance: 50, answers: [0, 0] });
+  expect(result['base']).toEqual({ model: MODEL, accuracy: 50, recovered: 100, sameAnswer: 100 });
+  const { stdout } = await run(['perplexity', '-m', MODEL, '--multiple-choice', 'everyday', '--tasks', '3']);
+  expect(stdout).toMatch(/everyday, 3 items\nspeed: +[\d.]+ tok\/s.*\naccuracy: +[\d.]+ %, 95 % interval/);
 });
 
 test('bench: rows with the fields of llama-bench and ours, tables as Markdown and CSV', async () => {

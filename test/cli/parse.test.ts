@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import { expect, test } from 'vitest';
 import { byteSize, integer, list, logitBias, number, tokenIds } from '../../src/cli/parse.ts';
-import { mean, percentile, standardDeviation } from '../../src/cli/stats.ts';
+import { mean, percentile, standardDeviation } from '../../tools/statistics.ts';
 import { binaryBytesText, bytesText, durationText, roundParametersText } from '../../src/cli/text.ts';
 
 const bad = (parse: (text: string) => unknown, ...texts: string[]): void => {

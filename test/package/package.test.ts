@@ -48,6 +48,7 @@ test('brings no native file', async () => {
   const files = await readdir(join(project, 'node_modules'), { recursive: true });
   expect(files.filter((file) => /\.(node|so|dll|dylib)$/.test(file))).toEqual([]);
   expect(files).toContain(join('nibble-llm', 'dist', 'kernels', 'simd.wasm'));
+  expect(files).toContain(join('nibble-llm', 'tools', 'perplexity', 'sets', 'everyday.jsonl'));
 });
 
 test('chats through its bin', async () => {

@@ -1,6 +1,6 @@
 /** Times one test of the benchmark on a loaded model. */
 import type { Model, Timings } from '../../engine/types.ts';
-import { mean } from '../stats.ts';
+import { mean } from '../../../tools/statistics.ts';
 
 /** As in llama-bench: either a prompt is read (`pp`) or tokens are generated (`tg`). */
 export interface BenchTest {

@@ -1,7 +1,7 @@
 /** A row of the benchmark: llama-bench's field names, and ours. */
 import { arch, cpus } from 'node:os';
 import type { Model } from '../../engine/types.ts';
-import { mean, percentile, standardDeviation } from '../stats.ts';
+import { mean, percentile, standardDeviation } from '../../../tools/statistics.ts';
 import { rounded, roundParametersText } from '../text.ts';
 import { gigabytesPerSecond, type BenchTest, type Samples } from './measure.ts';
 

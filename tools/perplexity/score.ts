@@ -20,6 +20,27 @@ export function scoreRow(logits: Float32Array, target: number): RowScore {
   return { nll: max + logSumExp - logits[target]!, best, max, logSumExp };
 }
 
+/** How two quantities vary together: for errors of their difference. */
+export class Covariance {
+  private count = 0;
+  private sumA = 0;
+  private sumB = 0;
+  private products = 0;
+
+  add(a: number, b: number): void {
+    this.count++;
+    this.sumA += a;
+    this.sumB += b;
+    this.products += a * b;
+  }
+
+  /** Of the two means. */
+  get ofMeans(): number {
+    const { count, sumA, sumB, products } = this;
+    return count > 1 ? (products / count - (sumA / count) * (sumB / count)) / (count - 1) : 0;
+  }
+}
+
 /** A running mean with the standard error of that mean. */
 export class Mean {
   count = 0;

@@ -9,7 +9,7 @@
  * Log probabilities more than 16 below the largest count as 16 below.
  */
 import { open, type FileHandle } from 'node:fs/promises';
-import { NibbleError } from '../../errors.ts';
+import { NibbleError } from '../../src/errors.ts';
 import type { RowScore } from './score.ts';
 
 const MAGIC = '_logits_';
@@ -133,20 +133,4 @@ async function readHeader(file: FileHandle, path: string): Promise<KlHeader> {
   await file.read(bytes, 0, bytes.length, HEADER_BYTES);
   const tokens = Int32Array.from({ length: windows * window }, (_, i) => bytes.readInt32LE(4 * i));
   return { window, vocabulary, tokens };
-}
-
-/** KL divergence of a row of logits from a row of log probabilities, and whether both agree on the best token. */
-export function divergence(
-  base: Float32Array,
-  logits: Float32Array,
-  score: RowScore,
-): { kl: number; agrees: boolean } {
-  let kl = 0;
-  let best = 0;
-  for (let i = 0; i < base.length; i++) {
-    const p = base[i]!;
-    if (p > base[best]!) best = i;
-    if (p > -16) kl += Math.exp(p) * (p - logits[i]! + score.max + score.logSumExp);
-  }
-  return { kl, agrees: best === score.best };
 }
