@@ -24,6 +24,8 @@ export interface Step {
   outputRows?: number;
   ropes?: [number, number];
   kvBase?: number;
+  /** Tables of who goes through which expert. */
+  routing?: { chosen: number; shares: number; places: number; active: number };
   kvPageBytes?: number;
 }
 
@@ -68,6 +70,10 @@ export function run(machine: Machine, ops: Op[], step: Step): void {
   word(C.OUTPUT_ROWS, step.outputRows ?? 0);
   word(C.ROPE_TABLES, step.ropes?.[0] ?? 0);
   word(C.ROPE_TABLES + 4, step.ropes?.[1] ?? 0);
+  word(C.CHOSEN, step.routing?.chosen ?? 0);
+  word(C.SHARES, step.routing?.shares ?? 0);
+  word(C.PLACES, step.routing?.places ?? 0);
+  word(C.ACTIVE, step.routing?.active ?? 0);
   kernels.begin(++epoch, ops.length);
   if (!kernels.walk(0, epoch)) throw new Error('the walk was given up');
   machine.checkFences();

@@ -102,3 +102,38 @@ export function attention(
   const total = weights.reduce((sum, w) => sum + w, 0);
   return Array.from(values[0]!, (_, d) => weights.reduce((sum, w, p) => sum + w * values[p]![d]!, 0) / total);
 }
+
+export interface Routing {
+  used: number;
+  sigmoid?: boolean;
+  normalize?: boolean;
+  scale: number;
+  bias?: ArrayLike<number>;
+  /** Groups of neighbours, and how many of them are eligible. */
+  groups?: number;
+  groupsUsed?: number;
+}
+
+/** The experts of one token, the best first (of equals the one with the lower number), and their weights. */
+export function route(logits: ArrayLike<number>, routing: Routing): { expert: number; share: number }[] {
+  const { used, sigmoid, normalize, scale, bias, groups = 1, groupsUsed = groups } = routing;
+  const x = Array.from(logits);
+  const most = Math.max(...x);
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const total = sum(x.map((v) => Math.exp(v - most)));
+  const scores = x.map((v) => (sigmoid ? 1 / (1 + Math.exp(-v)) : Math.exp(v - most) / total));
+  const ranks = scores.map((s, e) => s + (bias?.[e] ?? 0));
+  const size = x.length / groups;
+  const worth = (g: number) => {
+    const best = ranks.slice(g * size, (g + 1) * size).sort((a, b) => b - a);
+    return bias && size > 1 ? best[0]! + best[1]! : best[0]!;
+  };
+  const order = (values: readonly number[], value: (i: number) => number) =>
+    [...values].sort((a, b) => value(b) - value(a) || a - b);
+  const indices = (n: number) => Array.from({ length: n }, (_, i) => i);
+  const kept = order(indices(groups), worth).slice(0, groupsUsed);
+  const eligible = indices(x.length).filter((e) => kept.includes(Math.floor(e / size)));
+  const chosen = order(eligible, (e) => ranks[e]!).slice(0, used);
+  const factor = normalize ? scale / Math.max(sum(chosen.map((e) => scores[e]!)), 2 ** -14) : scale;
+  return chosen.map((expert) => ({ expert, share: scores[expert]! * factor }));
+}
