@@ -56,6 +56,7 @@ function smallerThan({ entry, quantization }: ResolvedModel): string | undefined
 export { estimateMemory, loadModelFile, type MemoryEstimate } from './platform/node/load-model.ts';
 export { loadState, saveState } from './platform/node/state-file.ts';
 export type * from './engine/types.ts';
+export { cosineSimilarity } from './engine/pooling.ts';
 export { SAMPLING_DEFAULTS } from './engine/sampling/options.ts';
 export * from './errors.ts';
 export { DEFAULT_MODEL, listModels, pullModel, removeModel, resolveModel } from './models/index.ts';

@@ -5,7 +5,9 @@ import { PACKAGE_ROOT } from '../platform/node/package-root.ts';
 import type { CliContext } from './context.ts';
 import { addBench } from './commands/bench.ts';
 import { addChat } from './commands/chat.ts';
+import { addClassify } from './commands/classify.ts';
 import { addDetokenize } from './commands/detokenize.ts';
+import { addEmbed } from './commands/embed.ts';
 import { addGenerate } from './commands/generate.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addList } from './commands/list.ts';
@@ -22,6 +24,8 @@ const COMMANDS = [
   addDetokenize,
   addLogits,
   addPerplexity,
+  addEmbed,
+  addClassify,
   addBench,
   addPull,
   addList,

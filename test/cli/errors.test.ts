@@ -31,6 +31,11 @@ describe('bad usage exits with 2 and names the option', () => {
     [['bench', '-m', MODEL, '-p', '8,y'], /-p, --n-prompt.*8,y/],
     [['detokenize', '-m', MODEL, '77777'], /77777 is not a token id/],
     [['tokenize', '-m', MODEL], /no text/],
+    [['embed', '-m', MODEL], /no text/],
+    [['embed', '-m', MODEL, '--similarity', 'a', 'b', 'c'], /--similarity compares two texts, not 3/],
+    [['embed', '-m', MODEL, '--similarity', '--pooling', 'none', 'a', 'b'], /--similarity needs one vector/],
+    [['embed', '-m', MODEL, '--pooling', 'max', 'a'], /--pooling.*mean, cls, last, none/],
+    [['classify', '-m', MODEL, '-f', 'x', 'text'], /only one of TEXT and --file/],
     [['chat', 'smollm2-135m', 'INT5', '-p', 'x', '--offline'], /unknown format INT5/],
     [['nonsense'], /unknown command 'nonsense'/],
     [['rm', './file.gguf'], /is a path/],
@@ -117,6 +122,8 @@ test('help and version exit with 0; every command shows an example', async () =>
     'bench',
     'pull',
     'list',
+    'embed',
+    'classify',
   ];
   const results = await Promise.all([...commands, 'rm', 'inspect'].map((name) => run([name, '--help'])));
   for (const { code, stdout } of results) {

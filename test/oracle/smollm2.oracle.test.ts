@@ -2,17 +2,16 @@
  * The real model: SmolLM2-135M-Instruct Q4_1 against llama.cpp. NIBBLE_ORACLE is the oracle's directory,
  * NIBBLE_SMOLLM2 the model file; without it, the model store is asked (nothing is downloaded).
  */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { encodePrompt } from '../../src/chat/prompt.ts';
 import type { ChatModel } from '../../src/chat/model.ts';
 import type { ChatMessage } from '../../src/engine/types.ts';
-import { resolveModel } from '../../src/models/index.ts';
 import { atMost, logSumExp, sameGreedy } from './compare.ts';
 import { readF32, readI32, type Greedy } from './golden.ts';
 import { greedyIds, withModel } from './models.ts';
+import { findModel } from './real-model.ts';
 import { TESTED_VARIANTS } from './variants.ts';
 
 const oracle = process.env['NIBBLE_ORACLE'];
@@ -37,19 +36,6 @@ interface SmolGolden {
   })[];
   text_greedy: { prompt_ids: number[]; f32act_greedy: number[]; f32act_margins: number[] };
   text: { text: string; ids: number[]; native: TextGolden; f32act: TextGolden };
-}
-
-/** The model file, or why the tests are skipped. */
-async function findModel(sha256: string): Promise<{ path: string } | { missing: string }> {
-  let path = process.env['NIBBLE_SMOLLM2'];
-  try {
-    path ??= (await resolveModel('smollm2-135m:Q4_1', { offline: true, onNotice: () => undefined }))
-      .paths[0]!;
-  } catch {
-    return { missing: 'NIBBLE_SMOLLM2 is not set and the model store does not have it' };
-  }
-  const found = createHash('sha256').update(readFileSync(path)).digest('hex');
-  return found === sha256 ? { path } : { missing: `${path} is another file (sha256 ${found})` };
 }
 
 interface TextResult {
@@ -161,7 +147,7 @@ if (oracle === undefined) {
   test.skip('SmolLM2 against the oracle: NIBBLE_ORACLE is not set', () => undefined);
 } else {
   const golden = JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')) as SmolGolden;
-  const found = await findModel(golden.model.sha256);
+  const found = await findModel('NIBBLE_SMOLLM2', 'smollm2-135m:Q4_1', golden.model.sha256);
   if ('missing' in found) test.skip(`SmolLM2 against the oracle: ${found.missing}`, () => undefined);
   else describe('SmolLM2-135M-Instruct Q4_1', () => testModel(found.path, golden));
 }

@@ -15,6 +15,9 @@ import { runOneShot } from './one-shot.ts';
 import { ChatSession } from './session.ts';
 import type { ChatFlags } from './settings.ts';
 
+const BASE_MODEL =
+  'This is a base model without a chat template: it continues each text, and knows no turns.';
+
 export async function runChat(context: CliContext, flags: ChatFlags): Promise<void> {
   const oneShot = flags.prompt !== undefined || (!flags.interactive && !process.stdin.isTTY);
   if (flags.interactive && flags.prompt !== undefined) {
@@ -34,6 +37,7 @@ export async function runChat(context: CliContext, flags: ChatFlags): Promise<vo
         if (flags.state !== undefined) await session.save(flags.state);
       };
       try {
+        if (oneShot && session.isBase) context.notice(BASE_MODEL);
         if (oneShot) await runOneShot(context, session, prompt, flags);
         else {
           banner?.ready(model, session.isBase);
@@ -94,7 +98,7 @@ function createBanner(context: CliContext): {
       );
       say(`Loading model... Finished! ${dim(`(${durationText(info.loadMs)}, ${info.threads} threads)`)}`);
       if (isBase) {
-        say('This is a base model without a chat template: it continues each text, and knows no turns.');
+        say(BASE_MODEL);
       }
       say(dim('/help lists commands. Ctrl-C stops an answer, twice leaves.\n'));
     },
