@@ -77,7 +77,7 @@ function ctxSizeOption(): Option {
   ).argParser(integer(1, 2 ** 24));
 }
 
-function threadsOption(): Option {
+export function threadsOption(): Option {
   return new Option(
     `${THREADS} <n>`,
     'worker threads; default: physical cores, within the quota of a container',

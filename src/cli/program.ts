@@ -9,12 +9,14 @@ import { addClassify } from './commands/classify.ts';
 import { addDetokenize } from './commands/detokenize.ts';
 import { addEmbed } from './commands/embed.ts';
 import { addGenerate } from './commands/generate.ts';
+import { addImatrix } from './commands/imatrix.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addList } from './commands/list.ts';
 import { addLogits } from './commands/logits.ts';
 import { addPerplexity } from './commands/perplexity.ts';
 import { addPull } from './commands/pull.ts';
 import { addRemove } from './commands/rm.ts';
+import { addQuantize } from './commands/quantize.ts';
 import { addTokenize } from './commands/tokenize.ts';
 
 const COMMANDS = [
@@ -27,6 +29,8 @@ const COMMANDS = [
   addEmbed,
   addClassify,
   addBench,
+  addQuantize,
+  addImatrix,
   addPull,
   addList,
   addRemove,

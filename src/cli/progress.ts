@@ -8,6 +8,8 @@ import { bytesText, durationText } from './text.ts';
 export interface ProgressView {
   onDownload(progress: StoreProgress): void;
   onLoad(progress: LoadProgress): void;
+  /** Any other work, counted in bytes; `title` as in `Quantizing`. */
+  onBytes(title: string, bytes: number, totalBytes: number): void;
   /** Takes the bar off the screen. */
   stop(): void;
 }
@@ -67,6 +69,9 @@ export function createProgress(context: CliContext): ProgressView {
       // Downloads and checks come through onDownload, in more detail; the other stages are short.
       if (!terminal || name !== 'load') return;
       show(name, 'Loading model...', bytes, totalBytes, `${bytesText(bytes)} of ${bytesText(totalBytes)}`);
+    },
+    onBytes(title, bytes, totalBytes) {
+      if (terminal) show(title, title, bytes, totalBytes, `${bytesText(bytes)} of ${bytesText(totalBytes)}`);
     },
     stop,
   };

@@ -7,8 +7,10 @@ import { pause } from './http.ts';
 /** Left free beside a download: other programs live on the disk too. */
 const MARGIN_BYTES = 32 << 20;
 
+const STORE_ADVICE = 'Remove models (nibble rm) or set NIBBLE_HOME to another disk.';
+
 /** Throws StoreError ERR_STORE_SPACE when `bytes` more do not fit into the file system of `folder`. */
-export async function requireSpace(folder: string, bytes: number): Promise<void> {
+export async function requireSpace(folder: string, bytes: number, advice = STORE_ADVICE): Promise<void> {
   let free: number;
   try {
     const status = await statfs(folder);
@@ -20,7 +22,7 @@ export async function requireSpace(folder: string, bytes: number): Promise<void>
   if (free > 0 && free < bytes + MARGIN_BYTES) {
     throw new StoreError(
       'ERR_STORE_SPACE',
-      `not enough room in ${folder}: ${megabytes(bytes)} are needed, ${megabytes(free)} are free. Remove models (nibble rm) or set NIBBLE_HOME to another disk.`,
+      `not enough room in ${folder}: ${megabytes(bytes)} are needed, ${megabytes(free)} are free. ${advice}`,
     );
   }
 }
