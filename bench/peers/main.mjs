@@ -7,11 +7,18 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeMachine, NOISE, watchOthers } from '../machine.mjs';
-import { findModel } from './model.mjs';
+import { measureBandwidths } from './bandwidth.mjs';
+import { findModel, FULL_SET } from './model.mjs';
 import { HELP, parseOptions, UsageError } from './options.mjs';
 import { lastLine, measureOnce, NIBBLE, PEERS, prepare } from './peers.mjs';
 import { metricsOf, workload } from './plan.mjs';
 import { renderTable, summarize } from './report.mjs';
+
+/** It runs exports of a model, not the GGUF file. @type {Missing} */
+const NO_ONNX = {
+  name: '@huggingface/transformers',
+  reason: 'it needs an ONNX export of the same model, and none can be fetched or made here',
+};
 
 const interrupt = new AbortController();
 process.once('SIGINT', () => interrupt.abort());
@@ -37,14 +44,10 @@ async function main(options) {
   const cache = options.cache
     ? resolve(options.cache)
     : fileURLToPath(new URL('../../.cache/peers', import.meta.url));
-  const { signal } = interrupt;
-  const host = { cache, offline: options.offline, signal, say };
-  const model = await findModel(options, host);
-  const plan = workload(options);
-  const metrics = metricsOf(plan);
+  const host = { cache, offline: options.offline, signal: interrupt.signal, say };
 
-  /** @type {{ name: string, reason: string }[]} */
-  const missing = [];
+  /** @type {Missing[]} */
+  const missing = [NO_ONNX];
   const engines = [NIBBLE];
   for (const peer of PEERS.filter(({ name }) => options.peers.includes(name))) {
     const reason = await prepare(peer, host);
@@ -53,7 +56,47 @@ async function main(options) {
   }
   for (const { name, reason } of missing) say(`without ${name}: ${reason}`);
 
-  const machine = describeMachine();
+  const bandwidth = await measureBandwidths(options.threads, cache);
+  /** @type {object[]} */
+  const documents = [];
+  /** @type {readonly import('./model.mjs').ModelChoice[]} */
+  const choices = options.full ? FULL_SET : [{ model: options.model, random: options.random }];
+  for (const choice of choices) {
+    /** @type {import('./model.mjs').BenchModel} */
+    let model;
+    try {
+      model = await findModel(choice, host);
+    } catch (error) {
+      if (!options.full || interrupt.signal.aborted) throw error;
+      const name = [choice.model ?? choice.random, choice.quantize].filter(Boolean).join(' ');
+      process.stdout.write(`without ${name}: ${lastLine(error)}\n\n`);
+      continue;
+    }
+    const document = await measureModel(model, options, [...engines], [...missing], bandwidth, cache);
+    documents.push(document);
+    if (!options.json) process.stdout.write(render(document));
+  }
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(options.full ? documents : documents[0], undefined, 2)}\n`);
+  }
+  return 0;
+}
+
+/** @typedef {{ name: string, reason: string }} Missing */
+/** @typedef {Awaited<ReturnType<typeof measureModel>>} Document */
+
+/**
+ * @param {import('./model.mjs').BenchModel} model
+ * @param {import('./options.mjs').Options} options
+ * @param {import('./peers.mjs').Peer[]} engines
+ * @param {Missing[]} missing
+ * @param {Awaited<ReturnType<typeof measureBandwidths>>} bandwidth
+ * @param {string} cache
+ */
+async function measureModel(model, options, engines, missing, bandwidth, cache) {
+  const { signal } = interrupt;
+  const plan = workload(options);
+  const metrics = metricsOf(plan);
   const others = watchOthers();
   /** @type {import('./report.mjs').Sample[]} */
   const samples = [];
@@ -63,6 +106,11 @@ async function main(options) {
         const job = { ...plan, paths: model.paths, vocabulary: model.vocabulary, threads };
         try {
           const result = await measureOnce(engine, job, { cache, signal });
+          addShares(
+            result,
+            model.bytesPerToken,
+            bandwidth.measured.find((each) => each.threads === threads),
+          );
           samples.push({ engine: engine.name, threads, round, result });
           say(progress(round, options.rounds, threads, engine.name, result));
         } catch (error) {
@@ -75,38 +123,72 @@ async function main(options) {
       }
     }
   }
+  return {
+    model: model.title,
+    machine: describeMachine(),
+    date: new Date().toISOString(),
+    rounds: options.rounds,
+    othersCpuShare: others(samples.reduce((sum, { result }) => sum + result.cpuSeconds, 0)),
+    bandwidth,
+    plan,
+    metrics,
+    engines: engines.map(({ name }) => {
+      const results = samples.filter((sample) => sample.engine === name).map(({ result }) => result);
+      const [result] = results;
+      return {
+        name,
+        version: result?.version,
+        backend: result?.backend,
+        agreement: agreement(samples, name),
+        skipped: [...new Set(results.flatMap(({ skipped }) => skipped))],
+      };
+    }),
+    missing,
+    summary: summarize(samples, metrics),
+    samples,
+  };
+}
 
-  const share = others(samples.reduce((sum, { result }) => sum + result.cpuSeconds, 0));
-  const summary = summarize(samples, metrics);
-  const about = engines.map(({ name }) => {
-    const result = samples.find((sample) => sample.engine === name)?.result;
-    return { name, version: result?.version, backend: result?.backend, agreement: agreement(samples, name) };
-  });
-  if (options.json) {
-    const document = {
-      model: model.title,
-      machine,
-      date: new Date().toISOString(),
-      othersCpuShare: share,
-      plan,
-      metrics,
-      engines: about,
-      missing,
-      summary,
-      samples,
-    };
-    process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
-    return 0;
+/**
+ * What an engine reads of weights in a second, as a share of what the machine can read.
+ *
+ * @param {import('./plan.mjs').Result} result @param {number} bytesPerToken
+ * @param {import('./bandwidth.mjs').Bandwidth | undefined} bandwidth
+ */
+function addShares({ values }, bytesPerToken, bandwidth) {
+  if (!bandwidth) return;
+  const most = Math.max(bandwidth.wasm, bandwidth.native ?? 0) * 1e9;
+  for (const [id, value] of Object.entries(values)) {
+    const context = /^decode(\d+)$/.exec(id)?.[1];
+    if (context !== undefined) values[`decodeShare${context}`] = (100 * value * bytesPerToken) / most;
   }
+}
+
+/** @param {Document} document */
+function render({
+  model,
+  machine,
+  rounds,
+  othersCpuShare: share,
+  bandwidth,
+  engines,
+  missing,
+  summary,
+  metrics,
+}) {
   const lines = [
-    `${model.title}, ${options.rounds} rounds, best / median; ratio: nibble / peer`,
+    `${model}, ${rounds} rounds, best / median; ratio: nibble / peer`,
     machine,
-    ...about.map(({ name, version, backend }) => `${name} ${version}: ${backend}`),
+    ...bandwidth.measured.map(({ threads, wasm, native }) => {
+      const other = native === undefined ? `native: ${bandwidth.missing}` : `native ${native.toFixed(1)}`;
+      return `memory is read with ${threads} threads at GB/s: WebAssembly ${wasm.toFixed(1)}, ${other}`;
+    }),
+    ...engines.map(({ name, version, backend }) => `${name} ${version}: ${backend}`),
+    ...engines.flatMap(({ name, skipped }) => skipped.map((what) => `${name} without ${what}`)),
     ...missing.map(({ name, reason }) => `without ${name}: ${reason}`),
     `other processes used ${(100 * share).toFixed(0)} % of the machine${share > NOISE ? ': these figures are noisy' : ''}`,
   ];
-  process.stdout.write(`${lines.join('\n')}\n\n${renderTable(summary, metrics)}`);
-  return 0;
+  return `${lines.join('\n')}\n\n${renderTable(summary, metrics)}\n`;
 }
 
 /**
@@ -119,6 +201,7 @@ function agreement(samples, name) {
   /** @param {string} engine */
   const ids = (engine) => samples.find((sample) => sample.engine === engine)?.result.ids ?? [];
   const [ours, theirs] = [ids(NIBBLE.name), ids(name)];
+  if (theirs.includes(-1)) return undefined;
   const different = ours.findIndex((id, i) => id !== theirs[i]);
   return { same: different === -1 ? ours.length : different, of: ours.length };
 }
@@ -128,9 +211,11 @@ function agreement(samples, name) {
  * @param {import('./plan.mjs').Result} result
  */
 function progress(round, rounds, threads, name, { values }) {
-  const { prefill256 = NaN, decode16 = NaN } = values;
-  const rates = `prefill ${prefill256.toFixed(0)}, decode ${decode16.toFixed(1)} tok/s`;
-  return `round ${round} of ${rounds}, threads ${threads}, ${name}: ${rates}`;
+  const rates = Object.entries(values)
+    .filter(([id]) => /^(prefill|decode)\d+$/.test(id))
+    .map(([id, value]) => `${id.replace(/\d/, ' $&')} ${value.toFixed(1)}`)
+    .join(', ');
+  return `round ${round} of ${rounds}, threads ${threads}, ${name}: tok/s ${rates}`;
 }
 
 /** @param {string} line */

@@ -1,7 +1,9 @@
 // @ts-check
 /** The file to measure with: of the model store, a path, or random weights. */
 import { existsSync, mkdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseRandomSpec, writeRandomModel } from '../../tools/make-model/random-model.mjs';
 
 /**
@@ -9,16 +11,32 @@ import { parseRandomSpec, writeRandomModel } from '../../tools/make-model/random
  * @property {string[]} paths the file, or all its shards
  * @property {string} title
  * @property {number} vocabulary
+ * @property {number} bytesPerToken of weights that decoding one token reads
  */
 
+/** @typedef {{ model?: string, random?: string, quantize?: string }} ModelChoice `quantize`: the model in this type */
+
+/** The files of --full. @type {readonly ModelChoice[]} */
+export const FULL_SET = [
+  { model: 'smollm2-135m' },
+  { model: 'smollm2-135m', quantize: 'Q8_0' },
+  { model: 'smollm2-135m', quantize: 'Q4_0' },
+  { model: 'smollm2-135m', quantize: 'Q4_K_M' },
+  { model: 'gemma3-270m' },
+  { random: '1.1b:Q4_0' },
+  { random: '1.1b:Q4_K' },
+  { random: '1.1b:Q8_0' },
+];
+
 /**
- * @param {Pick<import('./options.mjs').Options, 'model' | 'random' | 'offline'>} options
- * @param {{ cache: string, signal: AbortSignal, say: (line: string) => void }} host
+ * @param {ModelChoice} choice
+ * @param {{ cache: string, offline: boolean, signal: AbortSignal, say: (line: string) => void }} host
  * @returns {Promise<BenchModel>}
  */
-export async function findModel({ model, random, offline }, { cache, signal, say }) {
-  const paths =
+export async function findModel({ model, random, quantize }, { cache, offline, signal, say }) {
+  let paths =
     random === undefined ? await stored(model, offline, signal, say) : [await made(random, cache, say)];
+  if (quantize !== undefined) paths = [await quantized(paths, quantize, cache, say)];
   return { paths, ...(await describe(paths)) };
 }
 
@@ -50,6 +68,31 @@ async function made(text, cache, say) {
   return path;
 }
 
+/**
+ * A model in another type, by llama.cpp's own quantizer (of llama-cpp-python).
+ *
+ * @param {string[]} paths @param {string} type @param {string} cache @param {(line: string) => void} say
+ */
+async function quantized(paths, type, cache, say) {
+  const [source = ''] = paths;
+  const folder = join(cache, 'models');
+  const path = join(folder, `${basename(source, '.gguf')}.${type}.gguf`);
+  if (existsSync(path)) return path;
+  const packages = join(cache, 'py');
+  if (!existsSync(join(packages, 'llama_cpp'))) {
+    throw new Error(`${type} is made by the quantizer of llama-cpp-python: --python installs it`);
+  }
+  mkdirSync(folder, { recursive: true });
+  say(`quantizing ${path} ...`);
+  const script = fileURLToPath(new URL('engines/llama_cpp_quantize.py', import.meta.url));
+  const { status, stderr, error } = spawnSync('python3', [script, packages, source, path, type], {
+    encoding: 'utf8',
+  });
+  if (status !== 0)
+    throw new Error(`quantizing to ${type}: ${error?.message ?? stderr.trim().split('\n').at(-1)}`);
+  return path;
+}
+
 /** @param {string[]} paths */
 async function describe(paths) {
   /** @type {typeof import('../../src/gguf/index.ts')} */
@@ -65,8 +108,21 @@ async function describe(paths) {
     return {
       title: `${basename(path)} (${(file.byteLength / 1e6).toFixed(1)} MB)`,
       vocabulary: Array.isArray(tokens) ? tokens.length : 0,
+      bytesPerToken: bytesPerToken(file.tensors),
     };
   } finally {
     await closeGguf(file);
   }
+}
+
+/**
+ * All matrices, but of the embedding a row where there is another output matrix.
+ *
+ * @param {readonly { name: string, byteLength: number, shape: readonly number[] }[]} tensors
+ */
+function bytesPerToken(tensors) {
+  const untied = tensors.some(({ name }) => name === 'output.weight');
+  return tensors
+    .filter(({ name, shape }) => shape.length > 1 && !(untied && name === 'token_embd.weight'))
+    .reduce((sum, { byteLength }) => sum + byteLength, 0);
 }

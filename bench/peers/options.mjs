@@ -8,8 +8,12 @@ Measures nibble and other engines on one GGUF file, in turn, each time in a proc
   --random SPEC      a file of random weights instead, as 1.1b:Q4_0 (see tools/make-model)
   --threads LIST     thread counts (default 1,2; all cores where there are fewer)
   --rounds N         measurements per engine and thread count (default 5)
-  --full             also prefill of 32 and 512 tokens, and decode at context 1,024
-  --peers LIST       which peers (default node-llama-cpp); none: nibble alone
+  --prefill LIST     prompt lengths (default 32,256,512)
+  --decode LIST      contexts at which 64 tokens are decoded (default 16,1024)
+  --time-limit N     seconds: longer prompts are left out, as of wllama (default 60)
+  --full             a whole set of files, one after the other: SmolLM2-135M in four quantizations, Gemma 3 270M,
+                     random 1.1B in Q4_0, Q4_K and Q8_0; what cannot be had is named
+  --peers LIST       which peers (default node-llama-cpp,wllama); none: nibble alone
   --python           also llama-cpp-python, built from source by pip: takes 10 minutes and a C++ compiler
   --cache DIR        where peers and random models are kept (default .cache/peers)
   --offline          install nothing
@@ -23,6 +27,9 @@ example: npm run bench:peers -- --random 1.1b:Q4_0 --threads 2 --rounds 5
  * @property {string | undefined} random
  * @property {number[]} threads
  * @property {number} rounds
+ * @property {number[]} prefill
+ * @property {number[]} decode
+ * @property {number} timeLimit
  * @property {boolean} full
  * @property {string[]} peers
  * @property {string | undefined} cache
@@ -44,9 +51,12 @@ export function parseOptions(args, { cores, peers: known }) {
   if (values.model !== undefined && values.random !== undefined) {
     throw new UsageError('give --model or --random, not both');
   }
-  const threads = list(values.threads ?? (cores > 1 ? '1,2' : '1')).map((text) => count('--threads', text));
-  const peers = values.peers === 'none' ? [] : list(values.peers ?? 'node-llama-cpp');
+  const threads = counts('--threads', values.threads ?? (cores > 1 ? '1,2' : '1'));
+  const peers = values.peers === 'none' ? [] : list(values.peers ?? 'node-llama-cpp,wllama');
   if (values.python) peers.push('llama-cpp-python');
+  if (values.full && (values.model ?? values.random) !== undefined) {
+    throw new UsageError('--full has files of its own: give no --model or --random');
+  }
   const unknown = peers.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`--peers: there is no "${unknown}"; known: ${known.join(', ')}`);
@@ -54,8 +64,11 @@ export function parseOptions(args, { cores, peers: known }) {
   return {
     model: values.model,
     random: values.random,
-    threads: [...new Set(threads)],
+    threads,
     rounds: count('--rounds', values.rounds ?? '5'),
+    prefill: counts('--prefill', values.prefill ?? '32,256,512'),
+    decode: counts('--decode', values.decode ?? '16,1024'),
+    timeLimit: count('--time-limit', values['time-limit'] ?? '60'),
     full: values.full ?? false,
     peers: [...new Set(peers)],
     cache: values.cache,
@@ -77,6 +90,9 @@ function parse(args) {
         random: text,
         threads: { ...text, short: 't' },
         rounds: { ...text, short: 'r' },
+        prefill: text,
+        decode: text,
+        'time-limit': text,
         full: flag,
         peers: text,
         python: flag,
@@ -104,4 +120,9 @@ function count(option, text) {
   if (!/^[1-9]\d{0,3}$/.test(text))
     throw new UsageError(`${option}: "${text}" is not a number from 1 to 9999`);
   return Number(text);
+}
+
+/** @param {string} option @param {string} text */
+function counts(option, text) {
+  return [...new Set(list(text).map((each) => count(option, each)))];
 }

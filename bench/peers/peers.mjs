@@ -7,17 +7,20 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { chromiumPath } from './engines/wllama.mjs';
 
 /**
  * @typedef {object} Peer
  * @property {string} name
  * @property {(cache: string) => boolean} installed
+ * @property {() => string | undefined} [needs] what this machine lacks that is not installed here
  * @property {(cache: string) => [command: string, args: string[]]} install
  * @property {(cache: string) => [command: string, args: string[]]} command the measuring process; the job is
  *   added as its last argument
  */
 
 const NODE_LLAMA_CPP = '3.22.1';
+const WLLAMA = '3.8.1';
 
 /** The package with the prebuilt CPU binary: the others (CUDA, Vulkan) are 600 MB. */
 function binaryPackage() {
@@ -58,6 +61,23 @@ export const PEERS = [
     command: nodeChild,
   },
   {
+    name: 'wllama',
+    installed: (cache) =>
+      existsSync(chromiumPath()) && existsSync(join(cache, 'wllama', 'node_modules', '@wllama', 'wllama')),
+    install: (cache) => [
+      'npm',
+      [
+        ...['install', '--prefix', join(cache, 'wllama'), '--no-audit', '--no-fund', '--save-exact'],
+        ...[`@wllama/wllama@${WLLAMA}`, 'playwright-core'],
+      ],
+    ],
+    needs: () =>
+      existsSync(chromiumPath())
+        ? undefined
+        : `there is no ${chromiumPath()}: install Debian's package chromium, or name another in NIBBLE_CHROMIUM`,
+    command: nodeChild,
+  },
+  {
     name: 'llama-cpp-python',
     installed: (cache) => existsSync(join(cache, 'py', 'llama_cpp')),
     install: (cache) => [
@@ -80,6 +100,8 @@ export const PEERS = [
  */
 export async function prepare(peer, { cache, offline, signal, say }) {
   if (peer.installed(cache)) return undefined;
+  const lacking = peer.needs?.();
+  if (lacking !== undefined) return lacking;
   if (offline) return 'it is not installed, and --offline';
   mkdirSync(cache, { recursive: true });
   const [command, args] = peer.install(cache);

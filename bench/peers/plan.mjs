@@ -20,6 +20,7 @@
  * @property {number} firstToken length of the prompt whose first token is waited for right after loading
  * @property {number[]} prefill prompt lengths
  * @property {{ context: number, tokens: number }[]} decode
+ * @property {number} timeLimit seconds: prompts that would take longer are left out
  */
 
 /**
@@ -29,7 +30,8 @@
  * @property {string} version
  * @property {string} backend
  * @property {Record<string, number>} values
- * @property {number[]} ids of the first decode, to see whether engines agree
+ * @property {number[]} ids of the first decode, to see whether engines agree; -1 where they are not known
+ * @property {string[]} skipped what would have taken too long
  * @property {number} cpuSeconds of the whole process
  */
 
@@ -37,17 +39,19 @@ const FIRST_TOKEN = 256;
 const DECODED = 64;
 
 /**
- * @param {{ full: boolean }} options
- * @returns {Pick<Job, 'contextSize' | 'batchSize' | 'firstToken' | 'prefill' | 'decode'>}
+ * @param {Pick<import('./options.mjs').Options, 'prefill' | 'decode' | 'timeLimit'>} options
+ * @returns {Pick<Job, 'contextSize' | 'batchSize' | 'firstToken' | 'prefill' | 'decode' | 'timeLimit'>}
  */
-export function workload({ full }) {
+export function workload({ prefill, decode, timeLimit }) {
+  const longest = Math.max(FIRST_TOKEN, ...prefill, ...decode.map((context) => context + DECODED)) + 1;
   return {
     // The same for all engines: they reserve the KV cache for it.
-    contextSize: 2048,
+    contextSize: Math.max(2048, Math.ceil(longest / 256) * 256),
     batchSize: 512,
     firstToken: FIRST_TOKEN,
-    prefill: full ? [32, 256, 512] : [256],
-    decode: (full ? [16, 1024] : [16]).map((context) => ({ context, tokens: DECODED })),
+    prefill,
+    decode: decode.map((context) => ({ context, tokens: DECODED })),
+    timeLimit,
   };
 }
 
@@ -68,8 +72,10 @@ export function metricsOf({ firstToken, prefill, decode }) {
       metric(`decode${context}`, `decode at ${context}`, 'tok/s', 'higher'),
       metric(`decodeCpu${context}`, `CPU per token, decode at ${context}`, 'ms', 'lower'),
       metric(`decodeUse${context}`, `CPU use, decode at ${context}`, '% of all', 'neither'),
+      metric(`decodeShare${context}`, `share of read bandwidth, decode at ${context}`, '%', 'neither'),
     ]),
     metric('peakRss', 'peak memory (RSS)', 'MB', 'lower'),
+    metric('peakPss', 'memory (PSS)', 'MB', 'lower'),
   ];
 }
 

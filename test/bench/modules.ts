@@ -48,7 +48,18 @@ export const { parseOptions } = (await load('bench/peers/options.mjs')) as {
 export const { metricsOf, promptIds, workload } = (await load('bench/peers/plan.mjs')) as {
   metricsOf(plan: object): Metric[];
   promptIds(length: number, vocabulary: number, salt: number): number[];
-  workload(options: { full: boolean }): { contextSize: number; prefill: number[]; decode: object[] };
+  workload(options: { prefill: readonly number[]; decode: readonly number[]; timeLimit: number }): {
+    contextSize: number;
+    prefill: number[];
+    decode: object[];
+  };
+};
+
+export const { cpuMs, peakRss, processTree, pss } = (await load('bench/peers/processes.mjs')) as {
+  cpuMs(pids: readonly number[]): number;
+  peakRss(pids: readonly number[]): number;
+  processTree(root: number): number[];
+  pss(pids: readonly number[]): number;
 };
 
 export const { median, renderTable, summarize } = (await load('bench/peers/report.mjs')) as {

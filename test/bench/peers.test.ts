@@ -1,20 +1,43 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { median, metricsOf, parseOptions, promptIds, renderTable, summarize, workload } from './modules.ts';
+import {
+  cpuMs,
+  median,
+  metricsOf,
+  parseOptions,
+  peakRss,
+  processTree,
+  promptIds,
+  pss,
+  renderTable,
+  summarize,
+  workload,
+} from './modules.ts';
 import type { Metric, Sample } from './modules.ts';
 
-const host = { cores: 4, peers: ['node-llama-cpp', 'llama-cpp-python'] };
+const host = { cores: 4, peers: ['node-llama-cpp', 'wllama', 'llama-cpp-python'] };
 const parse = (line: string) => parseOptions(line.split(' ').filter(Boolean), host);
 
 describe('options', () => {
   it('has defaults', () => {
-    expect(parse('')).toMatchObject({ threads: [1, 2], rounds: 5, full: false, peers: ['node-llama-cpp'] });
+    expect(parse('')).toMatchObject({
+      ...{ threads: [1, 2], rounds: 5, full: false, peers: ['node-llama-cpp', 'wllama'] },
+      ...{ prefill: [32, 256, 512], decode: [16, 1024] },
+    });
     expect(parseOptions([], { ...host, cores: 1 }).threads).toEqual([1]);
   });
 
   it('takes lists', () => {
-    const options = parse('-t 1,4,4 --rounds 7 --full --python --random 1.1b:Q4_0');
-    expect(options).toMatchObject({ threads: [1, 4], rounds: 7, full: true, random: '1.1b:Q4_0' });
-    expect(options.peers).toEqual(['node-llama-cpp', 'llama-cpp-python']);
+    const options = parse('-t 1,4,4 --rounds 7 --python --random 1.1b:Q4_0 --decode 4096 --prefill 2048');
+    expect(options).toMatchObject({
+      threads: [1, 4],
+      rounds: 7,
+      decode: [4096],
+      prefill: [2048],
+      random: '1.1b:Q4_0',
+    });
+    expect(options.peers).toEqual(['node-llama-cpp', 'wllama', 'llama-cpp-python']);
     expect(parse('--peers none').peers).toEqual([]);
   });
 
@@ -23,6 +46,8 @@ describe('options', () => {
     '-t two',
     '--rounds -1',
     '--peers ollama',
+    '--full --model a',
+    '--decode 16,x',
     '--model a --random tiny:Q8_0',
     '--fast',
     'file',
@@ -42,8 +67,12 @@ describe('prompts', () => {
   });
 
   it('fit the context with what is generated', () => {
-    for (const full of [false, true]) {
-      const plan = workload({ full });
+    for (const [prefill, contexts] of [
+      [[256], [16]],
+      [[2048], [16]],
+      [[32], [4096]],
+    ] as const) {
+      const plan = workload({ prefill, decode: contexts, timeLimit: 60 });
       const decode = plan.decode as { context: number; tokens: number }[];
       for (const { context, tokens } of decode) expect(context + tokens + 1).toBeLessThan(plan.contextSize);
       expect(Math.max(...plan.prefill)).toBeLessThan(plan.contextSize);
@@ -100,9 +129,36 @@ describe('report', () => {
   });
 
   it('measures what the plan asks for', () => {
-    const ids = metricsOf(workload({ full: true })).map(({ id }) => id);
+    const ids = metricsOf(workload({ prefill: [32, 512], decode: [16, 1024], timeLimit: 60 })).map(
+      ({ id }) => id,
+    );
     expect(ids).toContain('prefill512');
     expect(ids).toContain('decode1024');
     expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('a process and its children', () => {
+  it('are found and add up', async () => {
+    const busy =
+      "const end = Date.now() + 300; while (Date.now() < end); console.log('done'); setInterval(() => {}, 1000)";
+    const child = spawn(process.execPath, ['-e', busy], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      await once(child.stdout, 'data');
+      const tree = processTree(process.pid);
+      expect(tree[0]).toBe(process.pid);
+      expect(tree).toContain(child.pid);
+      const own = [child.pid!];
+      expect(cpuMs(own)).toBeGreaterThan(0);
+      expect(cpuMs(tree)).toBeGreaterThanOrEqual(cpuMs(own));
+      expect(pss(own)).toBeGreaterThan(1e6);
+      expect(peakRss(own)).toBeGreaterThanOrEqual(pss(own));
+    } finally {
+      child.kill();
+    }
+  });
+
+  it('count nothing where they have ended', () => {
+    expect([cpuMs([2 ** 30]), peakRss([2 ** 30]), pss([2 ** 30])]).toEqual([0, 0, 0]);
   });
 });

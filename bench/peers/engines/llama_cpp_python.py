@@ -37,6 +37,15 @@ def peak_rss():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def pss():
+    """Proportional set, in bytes; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/smaps_rollup", encoding="utf8") as rollup:
+            return next(int(line.split()[1]) * 1024 for line in rollup if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
+
+
 before = time.perf_counter()
 import llama_cpp as api  # noqa: E402
 
@@ -88,7 +97,19 @@ def run(length, tokens):
 
 
 values["firstToken"] = run(job["firstToken"], 1)[1] * 1000
+skipped = []
+
+
+def too_long(n, metric):
+    seconds = values["firstToken"] / job["firstToken"] / 1000 * n
+    if seconds > job["timeLimit"]:
+        skipped.append(f"{metric}: about {seconds:.0f} s")
+    return seconds > job["timeLimit"]
+
+
 for n in job["prefill"]:
+    if too_long(n, f"prefill {n}"):
+        continue
     _, seconds, cpu, _, _ = run(n, 1)
     values[f"prefill{n}"] = n / seconds
     values[f"prefillCpu{n}"] = cpu * 1000 / n
@@ -96,12 +117,16 @@ run(16, 17)
 first_ids = []
 for case in job["decode"]:
     at, steps = case["context"], case["tokens"]
+    if too_long(at, f"decode at {at}"):
+        continue
     ids, _, _, seconds, cpu = run(at, steps + 1)
     values[f"decode{at}"] = steps / seconds
     values[f"decodeCpu{at}"] = cpu * 1000 / steps
     values[f"decodeUse{at}"] = 100 * cpu / seconds / (os.cpu_count() or 1)
     first_ids = first_ids or ids
 values["peakRss"] = peak_rss() / 1e6
+if pss() > 0:
+    values["peakPss"] = pss() / 1e6
 
 print()
 print(
@@ -111,6 +136,7 @@ print(
             "backend": backend(),
             "values": values,
             "ids": first_ids,
+            "skipped": skipped,
             "cpuSeconds": time.process_time(),
         }
     )
