@@ -35,6 +35,7 @@ export const MATMUL_FORMATS = FORMATS.filter(({ interleave }) => !interleave);
  * @property {number} threads
  * @property {number} copies of the matrix; a step multiplies with each in turn. Where they are larger than the caches
  *   together, the weights come from memory, as in a model
+ * @property {number} [slow] the last of several threads takes so many times its time more for each chunk
  * @property {boolean} [alone] the work is cut for `threads`, but the calling one does it all
  */
 
@@ -62,6 +63,8 @@ export class Matmul {
   /** @type {Promise<unknown>[]} */ #started = [];
   #epoch = 0;
   #output = 0;
+  /** Calls of kernels by the slow thread. */
+  #slowCalls = new Int32Array(new SharedArrayBuffer(4));
 
   /**
    * @param {WebAssembly.Module} module a compiled kernel variant
@@ -138,7 +141,13 @@ export class Matmul {
     };
     for (const [at, value] of Object.entries(control)) view.setUint32(Number(at), value, true);
     for (let worker = 1; worker < threads && !alone; worker++) {
-      const workerData = { module, memory: this.#memory, worker };
+      const slow = shape.slow !== undefined &&
+        worker === threads - 1 && {
+          factor: shape.slow,
+          indices: [index(GEMV_KERNEL), index(GEMM_KERNEL)],
+          calls: this.#slowCalls,
+        };
+      const workerData = { module, memory: this.#memory, worker, slow };
       const thread = new Worker(new URL('matmul-worker.mjs', import.meta.url), { workerData });
       this.#workers.push(thread);
       this.#started.push(once(thread, 'message'));
@@ -212,6 +221,11 @@ export class Matmul {
   /** Chunks of a product, after a step. */
   chunksTaken() {
     return new Int32Array(this.#memory.buffer)[TICKETS / 4] ?? 0;
+  }
+
+  /** Kernel calls of the slow thread so far. */
+  slowCalls() {
+    return Atomics.load(this.#slowCalls, 0);
   }
 
   /** The first token's results. */

@@ -46,6 +46,7 @@ interface Shape {
   tokens: number;
   threads: number;
   copies: number;
+  slow?: number;
 }
 
 export const { Matmul, MATMUL_FORMATS } = (await load('bench/matmul.mjs')) as {
@@ -56,6 +57,8 @@ export const { Matmul, MATMUL_FORMATS } = (await load('bench/matmul.mjs')) as {
     weightBytes: number;
     ready(): Promise<void>;
     step(): void;
+    chunksTaken(): number;
+    slowCalls(): number;
     output(): Float32Array;
     close(): Promise<void>;
   };

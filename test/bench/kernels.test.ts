@@ -115,3 +115,24 @@ describe('a product', () => {
     },
   );
 });
+
+describe('a slow worker', () => {
+  const module = new WebAssembly.Module(wasmOf('simd'));
+  const format = MATMUL_FORMATS.find(({ name }) => name === 'Q4_0')!;
+
+  it('takes fewer chunks, and the results stay right', async () => {
+    const shape = { format, rows: 2048, columns: 1024, tokens: 1, threads: 2, copies: 1 };
+    const [even, uneven] = [new Matmul(module, shape), new Matmul(module, { ...shape, slow: 20 })];
+    await Promise.all([even.ready(), uneven.ready()]);
+    even.step();
+    let steps = 0;
+    // On a busy machine it may be long until a thread runs at all.
+    for (; steps < 60 || (uneven.slowCalls() === 0 && steps < 50_000); steps++) uneven.step();
+    const chunks = uneven.chunksTaken() * steps;
+    expect(uneven.slowCalls()).toBeGreaterThan(0);
+    // A fixed split would give it half.
+    expect(uneven.slowCalls()).toBeLessThan(chunks / 4);
+    expect(uneven.output()).toEqual(even.output());
+    await Promise.all([even.close(), uneven.close()]);
+  });
+});
