@@ -2,7 +2,7 @@
  * The op loop. Every worker of a segment walks the same program; see sync.ts for how they share its chunks.
  */
 import {
-  OPS, OUTPUTS, PRIVATE, PRIVATE_BYTES, PROFILE, PROGRAM, SCRATCH_OFFSET, TOKENS,
+  OPS, OUTPUTS, PRIVATE, PRIVATE_BYTES, PROFILE, PROGRAM, SCRATCH_OFFSET, THREADS, TOKENS,
 } from './control';
 import { activateRow, addNormRow, normOp } from './ops/activate';
 import { attendChunk, attendChunks } from './ops/attend';
@@ -95,8 +95,8 @@ export function walk(worker: i32, epoch: i32): bool {
       chunksInGroup = 0;
     }
     if (profile) {
-      // Per worker and op: time at work, then time at the barrier.
-      const slot = profile + (<usize>(worker * ops + i) << 4);
+      // Per op and worker: time at work, then time at the barrier.
+      const slot = profile + (<usize>(i * load<i32>(THREADS) + worker) << 4);
       store<f64>(slot, load<f64>(slot) + (worked - start));
       store<f64>(slot, load<f64>(slot, 8) + (now() - worked), 8);
     }

@@ -18,30 +18,37 @@ import {
 import { loadKeys, loadValues, pageOf, tileBytes, valuesOfKeys } from './kv-cache';
 import { exp4, tanh4 } from './math';
 
-/** Rows of a chunk at most: room in the scratch. */
-const ROWS = 16;
+/** Rows of a chunk at most: room in the scratch. More rows share what it takes to make a page's keys and values f32. */
+const ROWS = 64;
+/** Rows of a chunk when larger ones would be too few for the workers. */
+const FEW_ROWS = 16;
+/** Chunks per worker that are enough. */
+const CHUNKS_PER_THREAD = 8;
 /** Rows that are done together anyway: fewer query heads save nothing. */
 const LEAST_ROWS = 4;
 /** Below any score, and finite: exp4(LOWEST - LOWEST) is 1, as the arithmetic below needs it. */
 const LOWEST: f32 = -1e30;
 
 // @ts-ignore: decorator
-@inline function tokensPerChunk(op: usize): i32 {
-  return max(1, ROWS / (load<i32>(op + HEADS) / load<i32>(op + KV_HEADS)));
+@inline function tokensPerChunk(op: usize, tokens: i32): i32 {
+  const kvHeads = load<i32>(op + KV_HEADS), queries = load<i32>(op + HEADS) / kvHeads;
+  const many = max(1, ROWS / queries);
+  if (kvHeads * tokens / many >= load<i32>(THREADS) * CHUNKS_PER_THREAD) return many;
+  return max(1, FEW_ROWS / queries);
 }
 
 /** Query heads of one group in a chunk, when there are `blocks` of KV head and tokens. */
 // @ts-ignore: decorator
 @inline function queriesPerChunk(op: usize, blocks: i32): i32 {
   const queries = load<i32>(op + HEADS) / load<i32>(op + KV_HEADS), threads = load<i32>(THREADS);
-  let per = min(queries, ROWS);
+  let per = min(queries, FEW_ROWS);
   while (per > LEAST_ROWS && (queries + per - 1) / per * blocks < threads) per = (per + 1) >> 1;
   return per;
 }
 
 // @ts-ignore: decorator
 @inline function blocksOf(op: usize, tokens: i32): i32 {
-  const per = tokensPerChunk(op);
+  const per = tokensPerChunk(op, tokens);
   return load<i32>(op + KV_HEADS) * ((tokens + per - 1) / per);
 }
 
@@ -61,7 +68,7 @@ export function attendChunks(op: usize, tokens: i32): i32 {
 }
 
 export function attendChunk(op: usize, chunk: i32, tokens: i32, scratch: usize): void {
-  const kvHeads = load<i32>(op + KV_HEADS), per = tokensPerChunk(op);
+  const kvHeads = load<i32>(op + KV_HEADS), per = tokensPerChunk(op, tokens);
   const queries = load<i32>(op + HEADS) / kvHeads, share = queriesPerChunk(op, blocksOf(op, tokens));
   const shares = (queries + share - 1) / share, block = chunk / shares;
   const firstQuery = chunk % shares * share, lastQuery = min(firstQuery + share, queries);
@@ -207,6 +214,39 @@ function attendRun(
   }
 }
 
+/** Lanes p .. p + 3 that lie in low .. high - 1. */
+// @ts-ignore: decorator
+@inline function seenLanes(p: i32, low: i32, high: i32): v128 {
+  const at = i32x4.add(i32x4(0, 1, 2, 3), i32x4.splat(p));
+  return v128.and(i32x4.ge_s(at, i32x4.splat(low)), i32x4.lt_s(at, i32x4.splat(high)));
+}
+
+/** The largest of a row's scores, of those that are seen; a NaN is passed over, and met by the sum. */
+// @ts-ignore: decorator
+@inline function largestOf(masked: bool, s: usize, end: i32, low: i32, high: i32): f32 {
+  let largest = f32x4.splat(LOWEST);
+  for (let p = 0; p < end; p += 4) {
+    let x = v128.load(s + (<usize>p << 2));
+    if (masked) x = v128.bitselect(x, f32x4.splat(LOWEST), seenLanes(p, low, high));
+    largest = f32x4.pmax(largest, x);
+  }
+  return maxLanes(largest);
+}
+
+/** Scores become e^(score - maximum), those that are not seen 0. Returns their sum. */
+// @ts-ignore: decorator
+@inline function weights(masked: bool, s: usize, end: i32, maximum: f32, low: i32, high: i32): f32 {
+  const m = f32x4.splat(maximum);
+  let sum = f32x4.splat(0);
+  for (let p = 0; p < end; p += 4) {
+    let e = exp4(f32x4.sub(v128.load(s + (<usize>p << 2)), m));
+    if (masked) e = v128.and(e, seenLanes(p, low, high));
+    v128.store(s + (<usize>p << 2), e);
+    sum = f32x4.add(sum, e);
+  }
+  return sumLanes(sum);
+}
+
 /**
  * One row's scores of a page become probabilities against the running maximum; positions outside low .. high - 1
  * count nothing. The row's sum and output are brought to the new maximum.
@@ -219,31 +259,16 @@ function softmaxPage(s: usize, running: usize, o: usize, width: i32, low: i32, h
       v128.store(s + p, f32x4.mul(cap, tanh4(f32x4.mul(v128.load(s + p), inverse))));
     }
   }
-  const lowest = f32x4.splat(LOWEST);
-  const lanes = i32x4(0, 1, 2, 3);
-  const from = i32x4.splat(low), to = i32x4.splat(high);
-  let largest = lowest;
-  for (let p = 0; p < end; p += 4) {
-    const at = i32x4.add(lanes, i32x4.splat(p));
-    const seen = v128.and(i32x4.ge_s(at, from), i32x4.lt_s(at, to));
-    largest = f32x4.max(largest, v128.bitselect(v128.load(s + (<usize>p << 2)), lowest, seen));
-  }
+  // Most pages are seen whole; masks cost as much as the exponentials.
   const before = load<f32>(running);
-  const maximum = max(before, maxLanes(largest));
-  const m = f32x4.splat(maximum);
-  let sum = f32x4.splat(0);
-  for (let p = 0; p < end; p += 4) {
-    const at = i32x4.add(lanes, i32x4.splat(p));
-    const seen = v128.and(i32x4.ge_s(at, from), i32x4.lt_s(at, to));
-    const e = v128.and(exp4(f32x4.sub(v128.load(s + (<usize>p << 2)), m)), seen);
-    v128.store(s + (<usize>p << 2), e);
-    sum = f32x4.add(sum, e);
-  }
+  const whole = low <= 0 && high >= end;
+  const maximum = max(before, whole ? largestOf(false, s, end, low, high) : largestOf(true, s, end, low, high));
+  const sum = whole ? weights(false, s, end, maximum, low, high) : weights(true, s, end, maximum, low, high);
   if (maximum > before) {
     const shrink = exp4(f32x4.splat(before - maximum));
     store<f32>(running, maximum);
     store<f32>(running, load<f32>(running, 4) * f32x4.extract_lane(shrink, 0), 4);
     for (let d: usize = 0, last = <usize>width << 2; d < last; d += 16) v128.store(o + d, f32x4.mul(v128.load(o + d), shrink));
   }
-  store<f32>(running, load<f32>(running, 4) + sumLanes(sum), 4);
+  store<f32>(running, load<f32>(running, 4) + sum, 4);
 }

@@ -190,7 +190,7 @@ function attendScratch(spec: ModelSpec, program: SegmentProgram): number {
     0,
     ...spec.layers.slice(program.first, program.last).map((l) => l.heads / l.kvHeads),
   );
-  const rows = align(Math.max(16, queries), 4);
+  const rows = align(Math.max(64, queries), 4);
   return (
     rows * (spec.headWidth * 4 + spec.valueWidth * 4 + PAGE * 4 + 8) +
     (spec.headWidth + spec.valueWidth) * PAGE * 4

@@ -63,7 +63,7 @@ export function readProfile(
     let worked = 0;
     let waited = 0;
     for (let worker = 0; worker < threads; worker++) {
-      const at = (worker * layout.program.ops.length + i) * 2;
+      const at = (i * threads + worker) * 2;
       worked += times[at]!;
       waited += times[at + 1]!;
     }

@@ -138,7 +138,7 @@ export class Cache {
       floats: { [R.SOFTMAX_SCALE]: scaleOf(a), [R.SOFTCAP]: a.softcap ?? 0 },
     };
     // As attendScratch of src/engine/layout.ts counts it: a byte more would hit the fence.
-    const rows = Math.ceil(Math.max(16, a.heads / a.kvHeads) / 4) * 4;
+    const rows = Math.ceil(Math.max(64, a.heads / a.kvHeads) / 4) * 4;
     const scratch = rows * ((a.width + a.valueWidth) * 4 + 256 + 8) + (a.width + a.valueWidth) * 256;
     run(machine, [rotate, attend], {
       tokens: tokens.length,
