@@ -73,8 +73,42 @@ function arm() {
   return `${table(['kernel', ...head], rows)}\n\nInstructions of a decoded token (SmolLM2-135M Q4_1, one thread): ${tokens}.`;
 }
 
+const POSITIONS = { normal: 'rotary, neighbours', neox: 'rotary, halves', none: 'learned' };
+
+/** What sets an architecture apart, from its description. */
+function peculiarities(architecture) {
+  return [
+    architecture.encoder && 'encoder',
+    architecture.scaledEmbedding && 'embedding x sqrt(width)',
+    architecture.isLocal && 'some layers local',
+    architecture.localRopeBase && 'which rotate with a base of their own',
+    architecture.normalizedExperts && 'shares of experts add up to 1',
+    architecture.softmaxScale && 'score scale by size',
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+function architectures() {
+  return table(
+    ['architecture', 'models', 'positions', 'norm', 'activation', 'peculiarities'],
+    ARCHITECTURES.map((architecture) => [
+      `[${architecture.name}](../src/engine/architectures/${architecture.name}.ts)`,
+      architecture.models,
+      POSITIONS[architecture.rope],
+      architecture.norm === 'layer' ? 'LayerNorm' : 'RMSNorm',
+      architecture.activation,
+      peculiarities(architecture),
+    ]),
+  );
+}
+
 /** Tables by file and by the name that marks their place. */
-const documents = { 'README.md': readme, 'docs/performance.md': { arm } };
+const documents = {
+  'README.md': readme,
+  'docs/performance.md': { arm },
+  'docs/architectures.md': { architectures },
+};
 
 /** A document with every table as the repository has it. */
 function updated(file, text) {

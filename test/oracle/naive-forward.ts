@@ -1,12 +1,12 @@
 /**
- * The forward pass of models with experts or latent attention, from the papers and in f64: every key and value of every
- * head is written out, experts are chosen by sorting. Slow, and nothing in it is shared with the engine.
+ * The forward pass of decoders with SwiGLU, experts or latent attention, from the papers and in f64: every key and value
+ * of every head is written out, experts are chosen by sorting. Slow, and nothing in it is shared with the engine.
  */
 import { readTensor } from '../../src/gguf/tensors.ts';
 import type { GgufFile } from '../../src/gguf/types.ts';
 import { FORMATS } from '../../src/kernels/formats.ts';
 import { dequantizeTwin } from '../kernels/twins/formats.ts';
-import { rmsNorm, silu } from '../kernels/twins/ops.ts';
+import { layerNorm, rmsNorm, silu } from '../kernels/twins/ops.ts';
 
 interface Tensor {
   shape: readonly number[];
@@ -53,7 +53,15 @@ class NaiveModel {
   /** W x, of the matrix `part` where the tensor has several. */
   private multiply(name: string, x: readonly number[], part = 0): number[] {
     const rows = this.tensor(name).shape[1]!;
-    return range(rows).map((r) => dot(this.row(name, part * rows + r), x));
+    const bias = this.tensors.get(name.replace(/weight$/, 'bias'))?.values;
+    return range(rows).map((r) => dot(this.row(name, part * rows + r), x) + (bias?.[r] ?? 0));
+  }
+
+  /** The norm before a block: with a mean where the metadata has LayerNorm's epsilon. */
+  private blockNorm(name: string, x: readonly number[]): number[] {
+    const epsilon = this.number('attention.layer_norm_epsilon');
+    if (epsilon === 0) return this.norm(`${name}.weight`, x);
+    return layerNorm(x, epsilon, this.tensor(`${name}.weight`).values, this.tensor(`${name}.bias`).values);
   }
 
   private norm(name: string, x: readonly number[]): number[] {
@@ -70,7 +78,7 @@ class NaiveModel {
     const low = Math.max(0, Math.floor(edge(32)));
     const high = Math.min(n - 1, Math.ceil(edge(1)));
     const out = [...x];
-    const neox = this.architecture.startsWith('qwen');
+    const neox = /^(qwen|stablelm)/.test(this.architecture);
     for (let i = 0; i < n / 2; i++) {
       const plain = base ** ((-2 * i) / n);
       const ramp = Math.min(1, Math.max(0, (i - low) / Math.max(0.001, high - low)));
@@ -98,8 +106,12 @@ class NaiveModel {
     const q = this.multiply(`${layer}attn_q.weight`, x);
     const k = this.multiply(`${layer}attn_k.weight`, x);
     const v = this.multiply(`${layer}attn_v.weight`, x);
-    const turned = (norm: string, head: readonly number[]) =>
-      this.rotate(this.norm(`${layer}${norm}.weight`, head), position);
+    const rotary = this.number('rope.dimension_count', width);
+    const turned = (norm: string, head: readonly number[]) => {
+      const name = `${layer}${norm}.weight`;
+      const normed = this.tensors.has(name) ? this.norm(name, head) : head;
+      return [...this.rotate(normed.slice(0, rotary), position), ...normed.slice(rotary)];
+    };
     return heads.map((h) => {
       const kv = Math.floor(h / shared);
       return { q: turned('attn_q_norm', part(q, h)), k: turned('attn_k_norm', part(k, kv)), v: part(v, kv) };
@@ -145,7 +157,7 @@ class NaiveModel {
   }
 
   private attention(layer: string, rows: readonly number[][]): number[][] {
-    const at = rows.map((x, t) => this.headsAt(layer, this.norm(`${layer}attn_norm.weight`, x), t));
+    const at = rows.map((x, t) => this.headsAt(layer, this.blockNorm(`${layer}attn_norm`, x), t));
     const multiplier = this.number('rope.scaling.yarn_log_multiplier');
     const stretch = 1 + multiplier * Math.log(this.number('rope.scaling.factor', 1));
     return rows.map((_, t) => {
@@ -203,10 +215,10 @@ class NaiveModel {
       const layer = `blk.${i}.`;
       const attended = this.attention(layer, rows);
       rows = rows.map((x, t) => add(x, attended[t]!));
-      rows = rows.map((x) => add(x, this.feedForward(layer, this.norm(`${layer}ffn_norm.weight`, x))));
+      rows = rows.map((x) => add(x, this.feedForward(layer, this.blockNorm(`${layer}ffn_norm`, x))));
     }
     return Float32Array.from(
-      rows.flatMap((x) => this.multiply('output.weight', this.norm('output_norm.weight', x))),
+      rows.flatMap((x) => this.multiply('output.weight', this.blockNorm('output_norm', x))),
     );
   }
 }

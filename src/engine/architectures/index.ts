@@ -14,6 +14,7 @@ import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { qwen3moe } from './qwen3moe.ts';
+import { stablelm } from './stablelm.ts';
 import { starcoder2 } from './starcoder2.ts';
 import type { Architecture } from './types.ts';
 
@@ -31,6 +32,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
   openelm,
   deepseek,
   deepseek2,
+  stablelm,
   starcoder2,
   gpt2,
   opt,
