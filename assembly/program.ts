@@ -4,18 +4,18 @@
 import {
   OPS, OUTPUTS, PRIVATE, PRIVATE_BYTES, PROFILE, PROGRAM, SCRATCH_OFFSET, THREADS, TOKENS,
 } from './control';
-import { activateRow, addNormRow, normOp } from './ops/activate';
+import { activateRow, addNormRow, addRow, normOp } from './ops/activate';
 import { attendChunk, attendChunks } from './ops/attend';
 import { embedRow, gatherRow } from './ops/embed';
 import { combineRow, dispatchRow, expertChunk, expertChunks } from './ops/experts';
 import { headsChunk, headsChunks, latentRow } from './ops/latent';
 import { gateRow, matmulChunk, matmulChunks } from './ops/matmul';
-import { rotateChunk, rotateChunks } from './ops/rotate';
+import { rotateChunk, rotateChunks, storeChunk } from './ops/rotate';
 import { routeRow, sortPairs } from './ops/route';
 import {
-  BARRIER, FLAGS, GROUP, OBSERVED, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD_NORM, OP_ATTEND, OP_COMBINE,
+  BARRIER, FLAGS, GROUP, OBSERVED, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD, OP_ADD_NORM, OP_ATTEND, OP_COMBINE,
   OP_DISPATCH, OP_EMBED, OP_EXPERTS, OP_GATE, OP_GATHER, OP_HEADS, OP_LATENT, OP_MATMUL, OP_NORM, OP_RECEIVE, OP_ROTATE,
-  OP_ROUTE, OP_SORT,
+  OP_ROUTE, OP_SORT, OP_STORE,
   RECORD_BYTES, USED,
 } from './record';
 import { NONE, STALE, finish, take, wait } from './sync';
@@ -28,7 +28,7 @@ declare function now(): f64;
 function chunksOf(op: usize, opcode: u32, rows: i32): i32 {
   if (rows == 0) return 0;
   if (opcode == OP_MATMUL) return matmulChunks(op, rows);
-  if (opcode == OP_ROTATE) return rotateChunks(op, rows);
+  if (opcode == OP_ROTATE || opcode == OP_STORE) return rotateChunks(op, rows);
   if (opcode == OP_ATTEND) return attendChunks(op, rows);
   if (opcode == OP_EXPERTS) return expertChunks(op, rows);
   if (opcode == OP_HEADS) return headsChunks(op, rows);
@@ -50,6 +50,8 @@ function run(op: usize, opcode: u32, chunk: i32, rows: i32, region: usize, scrat
   else if (opcode == OP_GATHER) gatherRow(op, chunk);
   else if (opcode == OP_GATE) gateRow(op, chunk);
   else if (opcode == OP_NORM) normOp(op, chunk);
+  else if (opcode == OP_ADD) addRow(op, chunk);
+  else if (opcode == OP_STORE) storeChunk(op, chunk, rows);
   else if (opcode == OP_EXPERTS) expertChunk(op, chunk, rows, region, scratch);
   else if (opcode == OP_ROUTE) routeRow(op, chunk, rows, scratch);
   else if (opcode == OP_SORT) sortPairs(op, rows, scratch);

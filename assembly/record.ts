@@ -28,6 +28,8 @@ export const OP_COMBINE = 14;
 export const OP_NORM = 15;
 export const OP_HEADS = 16;
 export const OP_LATENT = 17;
+export const OP_ADD = 18;
+export const OP_STORE = 19;
 
 // Flags.
 /** All chunks of the group must be done before the next op starts. */
@@ -126,6 +128,8 @@ export const NORM_NONE = 0;
 export const NORM_RMS = 1;
 export const NORM_LAYER = 2;
 
+// ADD: TO += FROM.  STORE: what ROTATE does with the cache, on its own. Only programs without fusion have them.
+
 // ROTATE: per head: norm (where there are weights), rotary embedding of Q (in place) and K, K and V to the cache.
 // ATTEND: FROM is Q, TO the attention's output.
 export const HEADS: usize = 32;
@@ -152,3 +156,5 @@ export const QUERY_WIDTH: usize = 64; //   of a head in FROM
 export const KV_F32 = 0;
 export const KV_F16 = 1;
 export const KV_Q8_0 = 2;
+/** ROTATE leaves the cache to a STORE. */
+export const KV_NONE = 3;

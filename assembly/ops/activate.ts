@@ -1,7 +1,7 @@
 /**
  * ACTIVATE: prepares rows for the matmuls that follow: normalization, then quantization into the forms that
  * their kernels take. One chunk is one row. ADD_NORM: TO += norm(FROM), as after a Gemma block; NORM: TO =
- * norm(FROM), as after a BERT block.
+ * norm(FROM), as after a BERT block; ADD: TO += FROM.
  */
 import { quantizeRow } from '../quant/activations';
 import {
@@ -51,7 +51,17 @@ export function addNormRow(op: usize, row: i32, scratch: usize): void {
   const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
   const weight = load<u32>(op + NORM_WEIGHT), bias = load<u32>(op + NORM_BIAS);
   normRow(load<u32>(op + NORM), from, scratch, width, weight, bias, load<f32>(op + EPSILON));
+  add(to, scratch, width);
+}
+
+export function addRow(op: usize, row: i32): void {
+  const from = <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE);
+  add(<usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE), from, load<i32>(op + WIDTH));
+}
+
+// @ts-ignore: decorator
+@inline function add(to: usize, from: usize, width: i32): void {
   for (let offset: usize = 0, end = <usize>width << 2; offset < end; offset += 16) {
-    v128.store(to + offset, f32x4.add(v128.load(to + offset), v128.load(scratch + offset)));
+    v128.store(to + offset, f32x4.add(v128.load(to + offset), v128.load(from + offset)));
   }
 }

@@ -7,7 +7,7 @@
  */
 import { PAGE_TABLES, POSITIONS, ROPE_TABLES } from '../control';
 import {
-  FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_EPSILON, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, K_FROM, K_NORM, K_STRIDE, NEOX,
+  FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_EPSILON, HEAD_WIDTH, KV_HEADS, KV_NONE, KV_TYPE, K_CACHE, K_FROM, K_NORM, K_STRIDE, NEOX,
   NORM_RMS, Q_NORM, ROPE_TABLE, ROTARY, VALUE_WIDTH, V_CACHE, V_FROM, V_STRIDE,
 } from '../record';
 import { pageOf, storeKey, storeValue, tileBytes } from './kv-cache';
@@ -52,9 +52,28 @@ export function rotateChunk(op: usize, chunk: i32, tokens: i32): void {
     const v = <usize>load<u32>(op + V_FROM) + <usize>t * load<u32>(op + V_STRIDE) + (<usize>(kvHead * valueWidth) << 2);
     if (kNorm) normRow(NORM_RMS, k, k, width, kNorm, 0, epsilon);
     rotateHead(k, angles, rotary, neox);
-    const position = load<i32>(<usize>load<u32>(POSITIONS) + (<usize>t << 2));
-    const page = pageOf(load<u32>(<usize>load<u32>(PAGE_TABLES) + (<usize>t << 2)), position);
-    storeKey(type, k, width, page + load<u32>(op + K_CACHE) + <usize>kvHead * tileBytes(type, width), position & 63);
-    storeValue(type, v, valueWidth, page + load<u32>(op + V_CACHE) + <usize>kvHead * tileBytes(type, valueWidth), position & 63);
+    if (type != KV_NONE) storeHead(op, type, t, kvHead, k, v);
+  }
+}
+
+/** One head's key at k and value at v of token t into the cache. */
+// @ts-ignore: decorator
+@inline function storeHead(op: usize, type: u32, t: i32, kvHead: i32, k: usize, v: usize): void {
+  const width = load<i32>(op + HEAD_WIDTH), valueWidth = load<i32>(op + VALUE_WIDTH);
+  const position = load<i32>(<usize>load<u32>(POSITIONS) + (<usize>t << 2));
+  const page = pageOf(load<u32>(<usize>load<u32>(PAGE_TABLES) + (<usize>t << 2)), position);
+  storeKey(type, k, width, page + load<u32>(op + K_CACHE) + <usize>kvHead * tileBytes(type, width), position & 63);
+  storeValue(type, v, valueWidth, page + load<u32>(op + V_CACHE) + <usize>kvHead * tileBytes(type, valueWidth), position & 63);
+}
+
+/** STORE: the cache's part of ROTATE, in the same chunks. */
+export function storeChunk(op: usize, chunk: i32, tokens: i32): void {
+  const kvHeads = load<i32>(op + KV_HEADS), type = load<u32>(op + KV_TYPE);
+  const kvHead = chunk % kvHeads, first = chunk / kvHeads * TOKENS_PER_CHUNK;
+  const keyBytes = <usize>load<i32>(op + HEAD_WIDTH) << 2, valueBytes = <usize>load<i32>(op + VALUE_WIDTH) << 2;
+  for (let t = first; t < min(first + TOKENS_PER_CHUNK, tokens); t++) {
+    const k = <usize>load<u32>(op + K_FROM) + <usize>t * load<u32>(op + K_STRIDE) + <usize>kvHead * keyBytes;
+    const v = <usize>load<u32>(op + V_FROM) + <usize>t * load<u32>(op + V_STRIDE) + <usize>kvHead * valueBytes;
+    storeHead(op, type, t, kvHead, k, v);
   }
 }

@@ -1,6 +1,7 @@
 /** Options that several commands share: each is defined here, once. */
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { ActivationType, GenerateOptions, KernelVariant, KvType, LoadOptions } from '../engine/types.ts';
+import { FUSIONS, type Fusion } from '../engine/fusion.ts';
 import { SAMPLING_DEFAULTS } from '../engine/sampling/options.ts';
 import { UsageError } from '../errors.ts';
 import { byteSize, collect, integer, logitBias, number } from './parse.ts';
@@ -25,6 +26,7 @@ export interface RunFlags extends SourceFlags {
   segmentLimit?: number;
   fallback?: boolean;
   profile?: boolean;
+  fuse?: false | Fusion[];
 }
 
 /** Several tokens a step. */
@@ -89,6 +91,14 @@ export function addSourceOptions(command: Command): Command {
   return command.addOption(formatOption()).addOption(offlineOption()).addOption(verboseOption());
 }
 
+function fusionList(text: string): Fusion[] {
+  const names = Object.keys(FUSIONS);
+  return text.split(',').map((name) => {
+    if (!names.includes(name)) throw new InvalidArgumentError(`It takes a list of ${names.join(', ')}.`);
+    return name as Fusion;
+  });
+}
+
 /** Options of every command that runs a model, apart from the three that `bench` takes as lists. */
 export function addRunOptions(command: Command, { threads = true } = {}): Command {
   if (threads) command.addOption(threadsOption());
@@ -126,6 +136,12 @@ export function addRunOptions(command: Command, { threads = true } = {}): Comman
         'on too little memory try a smaller context, a q8_0 cache, a smaller quantization',
       ),
     )
+    .addOption(
+      new Option('--fuse <list>', `fuse these operations only: ${Object.keys(FUSIONS).join(',')}`).argParser(
+        fusionList,
+      ),
+    )
+    .addOption(new Option('--no-fuse', 'each operation on its own: slower, to see what fusion is worth'))
     .addOption(new Option('--profile', 'print times per operation to standard error at the end'));
   return addSourceOptions(command);
 }
@@ -141,6 +157,7 @@ export function loadOptionsOf(flags: RunFlags): LoadOptions {
     variant: flags.variant,
     segmentLimit: flags.segmentLimit,
     fallback: flags.fallback,
+    fuse: flags.fuse,
     profile: flags.profile,
   };
 }

@@ -17,6 +17,7 @@ import {
 import { CONTROL, PAGE } from '../kernels/control.ts';
 import { KV_F16, KV_F32, KV_Q8_0, RECORD_BYTES } from '../kernels/record.ts';
 import type { ExpertSpec, ModelSpec } from './architectures/types.ts';
+import type { Fusion } from './fusion.ts';
 import type { Buffer, Op, SegmentProgram } from './program.ts';
 import { formOf, type Weight } from './weights.ts';
 import type { KvType } from './types.ts';
@@ -33,6 +34,8 @@ export interface LayoutOptions {
   /** f32 activations for all matmuls. */
   exact: boolean;
   profile: boolean;
+  /** What is done in ops of their own instead of in one: see fusion.ts. */
+  split: readonly Fusion[];
   /** Keep the inputs of matmuls: see observe.ts. */
   observe: boolean;
 }
@@ -151,7 +154,8 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
     ['latentOutput', latent ? most((layer) => layer.heads * spec.valueWidth) : 0],
     ['gate', most((layer) => layer.experts?.shared ?? layer.feedForward)],
     ['up', writes(program, 'up') ? most((layer) => layer.experts?.shared ?? layer.feedForward) : 0],
-    ['branch', program.ops.some((op) => op.kind === 'matmul' && op.to === 'branch') ? spec.width : 0],
+    ['branch', writes(program, 'branch') ? spec.width : 0],
+    ['normed', program.ops.some((op) => op.kind === 'norm' && op.to === 'normed') ? spec.width : 0],
     ['router', most((layer) => layer.experts?.count ?? 0)],
     ['expertGate', most((layer) => layer.experts?.feedForward ?? 0)],
     ['expertUp', writes(program, 'expertUp') ? most((layer) => layer.experts?.feedForward ?? 0) : 0],

@@ -9,6 +9,7 @@ import { PAGE } from '../kernels/control.ts';
 import { instantiate } from '../kernels/exports.ts';
 import { formatOf } from '../kernels/formats.ts';
 import { Engine } from './engine.ts';
+import { splitOf } from './fusion.ts';
 import {
   LOAD_DAMAGED,
   LOAD_KIB,
@@ -96,6 +97,7 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
     kvType: oneOf('kvType', options.kvType ?? (encoder ? 'f32' : 'f16'), Object.keys(KV_CODES) as KvType[]),
     exact: oneOf('activations', options.activations ?? 'int8', ['int8', 'f32']) === 'f32',
     profile: options.profile ?? false,
+    split: splitOf(options.fuse),
     observe: options.observe ?? false,
   };
   const layouts = layoutModel(spec, layoutOptions, options.segmentLimit);

@@ -25,6 +25,7 @@ export type Buffer =
   | 'gate'
   | 'up'
   | 'branch'
+  | 'normed'
   | 'router'
   | 'lowQuery'
   | 'latentQuery'
@@ -97,9 +98,12 @@ export type Op =
   | { kind: 'latent'; layer: LayerSpec; latent: LatentSpec; kNorm: Weight }
   /** hidden += weighted sum of a token's rows of `expertOutput`. */
   | { kind: 'combine'; experts: ExpertSpec }
-  | { kind: 'rotate'; layer: LayerSpec; qNorm?: Weight; kNorm?: Weight }
+  /** `apart`: keys and values are left to a `store`. */
+  | { kind: 'rotate'; layer: LayerSpec; qNorm?: Weight; kNorm?: Weight; apart?: boolean }
+  | { kind: 'store'; layer: LayerSpec }
   | { kind: 'attend'; layer: LayerSpec }
-  | { kind: 'norm' | 'addNorm'; from: Buffer; to: Buffer; norm: Norm }
+  | { kind: 'norm' | 'addNorm'; from: Buffer; to: Buffer; norm: Norm; onOutputs?: boolean }
+  | { kind: 'add'; from: Buffer; to: Buffer }
   | { kind: 'gather'; from: Buffer; to: Buffer };
 
 export interface SegmentProgram {

@@ -206,6 +206,17 @@ class RecordWriter {
         this.buffer(op.from, R.FROM, R.FROM_STRIDE);
         this.buffer(op.to, R.TO, R.TO_STRIDE);
         this.norm(op.norm, this.spec.width);
+        if (op.onOutputs) flags |= R.ON_OUTPUTS;
+        break;
+      case 'add':
+        this.u32(R.OPCODE, R.OP_ADD);
+        this.buffer(op.from, R.FROM, R.FROM_STRIDE);
+        this.buffer(op.to, R.TO, R.TO_STRIDE);
+        this.u32(R.WIDTH, this.spec.width);
+        break;
+      case 'store':
+        this.u32(R.OPCODE, R.OP_STORE);
+        this.entries(op);
         break;
       case 'gather':
         this.u32(R.OPCODE, R.OP_GATHER);
@@ -328,7 +339,7 @@ class RecordWriter {
     this.f32(R.SCALE, op.softcap ?? 0);
   }
 
-  private heads(op: Op & { kind: 'rotate' | 'attend' | 'latent' }): void {
+  private heads(op: Op & { kind: 'rotate' | 'store' | 'attend' | 'latent' }): void {
     const { layer } = op;
     const pages = this.layout.kv.layers.get(layer.index)!;
     this.u32(R.HEADS, layer.heads);
@@ -340,8 +351,8 @@ class RecordWriter {
     this.u32(R.KV_TYPE, KV_CODES[this.options.kvType]);
   }
 
-  private rotate(op: Op & { kind: 'rotate' }): void {
-    this.u32(R.OPCODE, R.OP_ROTATE);
+  /** The new keys and values, and their place in the cache. */
+  private entries(op: Op & { kind: 'rotate' | 'store' }): void {
     this.heads(op);
     this.buffer('query', R.FROM, R.FROM_STRIDE);
     const key = this.layout.buffers.get('key')!,
@@ -350,6 +361,12 @@ class RecordWriter {
     this.u32(R.K_STRIDE, key.stride);
     this.u32(R.V_FROM, value.address);
     this.u32(R.V_STRIDE, value.stride);
+  }
+
+  private rotate(op: Op & { kind: 'rotate' }): void {
+    this.u32(R.OPCODE, R.OP_ROTATE);
+    this.entries(op);
+    if (op.apart) this.u32(R.KV_TYPE, R.KV_NONE);
     const { rope } = op.layer;
     this.u32(R.ROTARY, rope === undefined ? 0 : this.spec.ropes[rope]!.rotary);
     this.u32(R.ROPE_TABLE, rope ?? 0);

@@ -1,6 +1,7 @@
 /** Cuts a model into segments, each small enough for a memory of its own. */
 import { ModelError } from '../errors.ts';
 import type { ModelSpec } from './architectures/types.ts';
+import { splitProgram } from './fusion.ts';
 import {
   layoutSegment,
   MEMORY_LIMIT,
@@ -19,11 +20,9 @@ import { compileProgram } from './program.ts';
 export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEMORY_LIMIT): SegmentLayout[] {
   if (!(limit > 0)) throw new ModelError(`the segment limit must be a number of bytes, not ${limit}`);
   const layers = spec.layers.length;
-  const apart = compileProgram(
-    spec,
-    Array.from({ length: layers - 1 }, (_, i) => i + 1),
-    options.exact,
-  );
+  const compile = (cuts: number[]) =>
+    compileProgram(spec, cuts, options.exact).map((program) => splitProgram(program, options.split));
+  const apart = compile(Array.from({ length: layers - 1 }, (_, i) => i + 1));
   const needs = apart.map((program) => {
     const layout = layoutSegment(spec, program, options);
     const cache = layout.kv.pageBytes * options.pages;
@@ -47,5 +46,5 @@ export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEM
     weights += need.weights;
     all += need.all;
   });
-  return compileProgram(spec, cuts, options.exact).map((program) => layoutSegment(spec, program, options));
+  return compile(cuts).map((program) => layoutSegment(spec, program, options));
 }

@@ -3,6 +3,7 @@
  */
 import type { ByteSink } from '../gguf/sinks.ts';
 import type { ByteSource } from '../gguf/types.ts';
+import type { Fusion } from './fusion.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 import type { Pooling } from './architectures/types.ts';
 
@@ -36,6 +37,11 @@ export interface LoadOptions {
    */
   prefixCache?: boolean;
   activations?: ActivationType;
+  /**
+   * Ops that do several things in one (default), or each in an op of its own: to see what a fusion is worth. A list keeps
+   * these fused.
+   */
+  fuse?: boolean | readonly Fusion[];
   /** Pins a kernel variant instead of taking the winner of the first-start race. */
   variant?: KernelVariant;
   /** Bytes of weights per WebAssembly memory; default: just under 4 GiB. */

@@ -274,3 +274,31 @@ test('generate --lookup, --draft: the same answer, and how many proposals were a
   expect(alone.code).toBe(2);
   expect(alone.stderr).toContain('--draft');
 });
+
+test('bench --fusion: all fused, each fusion undone, none', async () => {
+  const options = ['bench', '-m', MODEL, '--fusion', '-p', '8', '-n', '4', '-r', '2', '--no-warmup'];
+  interface Row {
+    name: string;
+    tests: { test: string; samples: number[]; best: number; ratio: number }[];
+  }
+  const rows = await runJson<Row[]>(options);
+  expect(rows.map((row) => row.name)[0]).toBe('all fused');
+  expect(rows).toHaveLength(6);
+  for (const { tests } of rows) {
+    expect(tests.map(({ test }) => test)).toEqual(['pp8', 'tg4']);
+    for (const { samples, best, ratio } of tests) {
+      expect(samples).toHaveLength(2);
+      expect(best).toBe(Math.max(...samples));
+      expect(ratio).toBeGreaterThan(0);
+    }
+  }
+  expect((await run([...options, '-o', 'csv'])).code).toBe(2);
+  expect((await run(['generate', '-m', MODEL, '--fuse', 'rope', '-p', 'a'])).stderr).toContain('norm, gate');
+});
+
+test('generate --no-fuse: the same answer', async () => {
+  const options = ['generate', '-m', MODEL, '--temp', '0', '-n', '12', '-p', fact.text];
+  const { ids } = await runJson<Generated>(options);
+  expect((await runJson<Generated>([...options, '--no-fuse'])).ids).toEqual(ids);
+  expect((await runJson<Generated>([...options, '--fuse', 'gate,add'])).ids).toEqual(ids);
+});

@@ -1,5 +1,7 @@
 import { Option, type Command } from 'commander';
 import { UsageError } from '../../errors.ts';
+import { compareWays, renderCompared, type Way } from '../bench/compare.ts';
+import { fusionWays } from '../bench/fusion.ts';
 import { contextOf, measureTest, type BenchTest } from '../bench/measure.ts';
 import { renderBench, type BenchFormat } from '../bench/render.ts';
 import { benchRow, type BenchRow } from '../bench/row.ts';
@@ -22,6 +24,7 @@ interface Flags extends Omit<RunFlags, 'threads'>, OutputFlags {
   threads?: number[];
   output?: BenchFormat;
   warmup: boolean;
+  fusion?: boolean;
 }
 
 const DEFAULT_BATCH = 512;
@@ -39,7 +42,8 @@ export function addBench(program: Command, context: CliContext): void {
     .addOption(new Option('-r, --repetitions <n>', 'times').argParser(integer(1, 1000)).default(5))
     .addOption(new Option(`${THREADS} <list>`, 'worker threads: 1,2,4').argParser(list(integer(1, 1024))))
     .addOption(new Option('-o, --output <format>', 'default: md').choices(['md', 'json', 'csv']))
-    .option('--no-warmup', 'no unmeasured run before each test');
+    .option('--no-warmup', 'no unmeasured run before each test')
+    .option('--fusion', 'what each fusion of operations is worth: with and without, in turn, best of -r');
   addRunOptions(command, { threads: false })
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  nibble bench -m smollm2-135m -p 512 -n 128 -r 5 -t 1,2 -o md')
@@ -57,11 +61,29 @@ async function runBench(context: CliContext, flags: Flags): Promise<void> {
   ].filter((test) => test.prompt > 0 || test.generate > 0);
   if (tests.length === 0) throw new UsageError('nothing to measure: -p and -n are both 0');
 
+  if (flags.fusion) return compare(context, flags, tests, 'fusion', fusionWays());
   const rows: BenchRow[] = [];
   for (const threads of flags.threads ?? [undefined]) {
     rows.push(...(await benchThreads(context, { ...flags, threads }, tests, flags)));
   }
   context.print(renderBench(rows, format));
+}
+
+/** Ways to load the model, side by side, for each number of threads. */
+async function compare(
+  context: CliContext,
+  flags: Flags,
+  tests: readonly BenchTest[],
+  title: string,
+  ways: readonly Way[],
+): Promise<void> {
+  const format = flags.json ? 'json' : (flags.output ?? 'md');
+  if (format === 'csv') throw new UsageError(`--${title} prints md or json, not csv`);
+  if ((flags.threads?.length ?? 0) > 1) throw new UsageError(`--${title} takes one number of threads`);
+  const { repetitions: rounds, warmup } = flags;
+  const run: RunFlags = { ...flags, threads: flags.threads?.[0] };
+  const compared = await compareWays(context, run, ways, { tests, rounds, warmup });
+  context.print(renderCompared(title, compared, format));
 }
 
 /** Loads the model once per number of threads: load time and memory belong to the row. */
