@@ -7,6 +7,7 @@ import { goalOf } from '../bench/arm/report.mjs';
 import { ARCHITECTURES } from '../dist/src/engine/architectures/index.js';
 import { groupBytes, fileRowBytes, FORMATS } from '../dist/src/kernels/formats.js';
 import { approximateBytes, approximateRam, MODELS } from '../dist/src/models/index.js';
+import { CONVERSIONS } from '../dist/tools/convert/index.js';
 
 const at = (path) => new URL(`../${path}`, import.meta.url);
 const readJson = (path) => JSON.parse(readFileSync(at(path), 'utf8'));
@@ -103,8 +104,16 @@ function architectures() {
   );
 }
 
+/** Kinds of checkpoints that can be converted. */
+const conversions = () =>
+  table(
+    ['GGUF architecture', '"architectures" in config.json'],
+    CONVERSIONS.map(({ name, classes }) => [name, classes.join(', ')]),
+  );
+
 /** Tables by file and by the name that marks their place. */
 const documents = {
+  'docs/convert.md': { conversions },
   'README.md': readme,
   'docs/performance.md': { arm },
   'docs/architectures.md': { architectures },

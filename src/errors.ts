@@ -19,6 +19,13 @@ export class GgufError extends NibbleError {
   }
 }
 
+/** A Hugging Face checkpoint that is damaged, hostile, incomplete or of a kind that cannot be converted. */
+export class CheckpointError extends NibbleError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_CHECKPOINT', message, options);
+  }
+}
+
 /** A model that cannot be run: unknown architecture, missing tensor, wrong shape, not enough memory. */
 export class ModelError extends NibbleError {
   constructor(message: string, options?: ErrorOptions & { code?: string }) {

@@ -60,7 +60,18 @@ export function modelArguments(
     : { model, format };
 }
 
-function offlineOption(): Option {
+/** For commands that write models. */
+export function dryRunOption(): Option {
+  return new Option('--dry-run', 'write nothing: show the tensors and the size of the result');
+}
+
+export function splitOption(): Option {
+  return new Option('--split-max-size <bytes>', 'write shards of at most this size, such as 2G').argParser(
+    byteSize,
+  );
+}
+
+export function offlineOption(): Option {
   return new Option('--offline', 'use no network');
 }
 

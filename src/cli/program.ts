@@ -6,6 +6,7 @@ import type { CliContext } from './context.ts';
 import { addBench } from './commands/bench.ts';
 import { addChat } from './commands/chat.ts';
 import { addClassify } from './commands/classify.ts';
+import { addConvert } from './commands/convert.ts';
 import { addDetokenize } from './commands/detokenize.ts';
 import { addEmbed } from './commands/embed.ts';
 import { addGenerate } from './commands/generate.ts';
@@ -34,6 +35,7 @@ const COMMANDS = [
   addPull,
   addList,
   addRemove,
+  addConvert,
   addInspect,
 ];
 

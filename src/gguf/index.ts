@@ -48,4 +48,4 @@ export {
   type WritableTensor,
   type WriteOptions,
 } from './writer.ts';
-export { saveGguf, type OpenSink, type SaveOptions } from './save.ts';
+export { plannedFiles, saveGguf, type OpenSink, type SaveOptions } from './save.ts';

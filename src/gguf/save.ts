@@ -56,6 +56,24 @@ export async function saveGguf(
   }
 }
 
+/** The files that saving would write, and their sizes in bytes: for a look at the result, and for free space. */
+export async function plannedFiles(
+  path: string,
+  model: WritableGguf,
+  maxShardBytes = Infinity,
+): Promise<{ path: string; bytes: number }[]> {
+  const shards = await planShards(model, maxShardBytes);
+  const paths = shardPaths(path, shards.length);
+  const files = [];
+  for (const [i, shard] of shards.entries()) {
+    const alignment = alignmentOf(shard);
+    const padded = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+    const data = shard.tensors.reduce((sum, { type, shape }) => sum + padded(tensorBytes(type, shape)), 0);
+    files.push({ path: paths[i]!, bytes: padded(await headerBytes(shard)) + data });
+  }
+  return files;
+}
+
 function shardPaths(path: string, count: number): string[] {
   if (count === 1) return [path];
   if (!path.endsWith('.gguf')) throw new GgufError(`${path}: the name of a sharded model must end in .gguf`);

@@ -61,7 +61,7 @@ async function fetchOnce(
   settings: Settings,
   events: DownloadEvents,
 ): Promise<StoredFile> {
-  const identity = { url: file.url, size: file.size, sha256: file.sha256 };
+  const identity = { url: file.url, size: file.size, sha256: file.sha256, anyKind: file.anyKind };
   const part = await PartFile.open(target, identity, { signal: settings.signal });
   try {
     events.onStart?.(part.bytes);

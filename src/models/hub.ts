@@ -15,11 +15,22 @@ export interface RemoteFile {
   /** Undefined where the server will say it. */
   size?: number;
   sha256?: string;
+  /** Anything may be in it; otherwise it has to begin as GGUF files do. */
+  anyKind?: boolean;
 }
 
 /** A file of a repository, with its path there. */
 export interface HubFile extends RemoteFile {
   path: string;
+  /** Files that git itself keeps have no sha256 but git's own sum. */
+  gitSha1?: string;
+}
+
+export interface Listing {
+  /** A branch, a tag or a commit; default: main. */
+  revision?: string;
+  /** Paths to list; default: GGUF files. */
+  paths?: RegExp;
 }
 
 const MAX_PAGES = 50;
@@ -27,29 +38,52 @@ const MAX_PAGES = 50;
 const LISTING_MS = 15_000;
 
 /**
- * All GGUF files of a repository. Throws UnreachableError, or StoreError ERR_STORE_GATED, ERR_STORE_NOT_FOUND,
+ * All GGUF files of a repository, or those that are asked for. Throws UnreachableError, or StoreError ERR_STORE_GATED, ERR_STORE_NOT_FOUND,
  * ERR_STORE_HUB (an answer that is not the hub's), ERR_STORE_NETWORK after the last attempt.
  */
 export async function listFiles(
   repository: string,
   http: HttpClient,
   settings: Settings,
+  { revision = 'main', paths = /\.gguf$/i }: Listing = {},
 ): Promise<HubFile[]> {
   const files: HubFile[] = [];
-  let url: string | undefined = `${settings.endpoint}/api/models/${repository}/tree/main?recursive=true`;
+  const at = encodeURIComponent(revision);
+  let url: string | undefined = `${settings.endpoint}/api/models/${repository}/tree/${at}?recursive=true`;
   for (let page = 0; url !== undefined && page < MAX_PAGES; page++) {
     const { body, next }: Page = await getPage(url, http, settings);
-    for (const item of readTree(body, repository)) {
+    for (const item of readTree(body, repository).filter(({ path }) => paths.test(path))) {
       const path = item.path.split('/').map(encodeURIComponent).join('/');
       files.push({
         ...item,
         name: safeName(item.path),
-        url: `${settings.endpoint}/${repository}/resolve/main/${path}`,
+        url: `${settings.endpoint}/${repository}/resolve/${at}/${path}`,
       });
     }
     url = next;
   }
   return files;
+}
+
+/**
+ * The commit that a branch or tag stands for, so that all files are of one state; the revision itself where the
+ * server (a mirror, mostly) does not say it. Throws as listFiles does.
+ */
+export async function commitOf(
+  repository: string,
+  revision: string,
+  http: HttpClient,
+  settings: Settings,
+): Promise<string> {
+  const url = `${settings.endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
+  try {
+    const sha = ((await getPage(url, http, settings)).body as { sha?: unknown } | null)?.sha;
+    return typeof sha === 'string' && /^[0-9a-f]{40}$/.test(sha) ? sha : revision;
+  } catch (error) {
+    // A revision that is not there shows when its files are listed.
+    if (error instanceof StoreError && error.code === 'ERR_STORE_NOT_FOUND') return revision;
+    throw error;
+  }
 }
 
 /**
@@ -148,11 +182,14 @@ function parseJson(text: string, url: string): unknown {
   }
 }
 
-function readTree(body: unknown, repository: string): { path: string; size?: number; sha256?: string }[] {
+function readTree(
+  body: unknown,
+  repository: string,
+): Pick<HubFile, 'path' | 'size' | 'sha256' | 'gitSha1'>[] {
   if (!Array.isArray(body))
     throw new StoreError('ERR_STORE_HUB', `unexpected answer from the hub for ${repository}`);
   return (body as TreeItem[])
-    .filter((item) => item?.type === 'file' && typeof item.path === 'string' && /\.gguf$/i.test(item.path))
+    .filter((item) => item?.type === 'file' && typeof item.path === 'string')
     .map((item) => {
       const sha256 = item.lfs?.oid;
       const size = item.lfs?.size ?? item.size;
@@ -162,6 +199,11 @@ function readTree(body: unknown, repository: string): { path: string; size?: num
         ...(typeof sha256 === 'string' && /^[0-9a-f]{64}$/i.test(sha256)
           ? { sha256: sha256.toLowerCase() }
           : {}),
+        ...((item.lfs ?? undefined) === undefined &&
+        typeof item.oid === 'string' &&
+        /^[0-9a-f]{40}$/.test(item.oid)
+          ? { gitSha1: item.oid }
+          : {}),
       };
     });
 }
@@ -170,6 +212,7 @@ interface TreeItem {
   type?: unknown;
   path?: unknown;
   size?: unknown;
+  oid?: unknown;
   lfs?: { oid?: unknown; size?: unknown };
 }
 

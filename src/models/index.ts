@@ -1,5 +1,12 @@
 /** The model list and store: names, downloads, cache. */
 export { listModels, pullModel, removeModel } from './manage.ts';
+export {
+  CHECKPOINT_PATHS,
+  parseSnapshotSpec,
+  pullSnapshot,
+  type Snapshot,
+  type SnapshotOptions,
+} from './snapshot.ts';
 export { resolveModel } from './resolve.ts';
 export { modelNames, parseFormat, parseModelSpec, smallerModel, type ModelSpec } from './spec.ts';
 export { approximateBytes, approximateRam, DEFAULT_MODEL, findEntry, MODELS } from './list.ts';

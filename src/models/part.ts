@@ -13,6 +13,8 @@ export interface PartIdentity {
   etag?: string;
   size?: number;
   sha256?: string;
+  /** See RemoteFile. */
+  anyKind?: boolean;
 }
 
 export class PartFile {
@@ -133,7 +135,7 @@ export class PartFile {
         `${this.target}: sha256 is ${sha256} instead of ${wanted}: the bytes were damaged or exchanged on the way`,
       );
     }
-    if (!(await hasGgufMagic(this.path))) {
+    if (!this.identity.anyKind && !(await hasGgufMagic(this.path))) {
       await this.discard();
       throw new StoreError('ERR_STORE_CORRUPT', `what ${this.identity.url} sent is not a GGUF file`);
     }

@@ -1,5 +1,6 @@
 import { TokenizerError } from '../errors.ts';
 import { buildBpe } from './bpe.ts';
+import { idsOnly } from './ids-only.ts';
 import { optionalString } from './metadata.ts';
 import type { Metadata } from './metadata.ts';
 import { findPreTokenizer } from './pre-tokenizers.ts';
@@ -31,6 +32,7 @@ const KINDS: ReadonlyMap<string, (metadata: Metadata, kind: string) => Sliced<To
   ['llama', spmTokenizer],
   ['bert', wordPieceTokenizer],
   ['t5', unigramTokenizer],
+  ['none', idsOnlyTokenizer],
 ]);
 
 export const TOKENIZER_KINDS: readonly string[] = [...KINDS.keys()];
@@ -77,6 +79,11 @@ function* spmTokenizer(metadata: Metadata, kind: string): Sliced<Tokenizer> {
   const special = readSpecialTokens(metadata, vocabulary, defaults);
   const model = yield* buildSpm(metadata, vocabulary, special.unknown);
   return new GgufTokenizer(kind, vocabulary, special, model);
+}
+
+// eslint-disable-next-line require-yield
+function* idsOnlyTokenizer(metadata: Metadata): Sliced<Tokenizer> {
+  return idsOnly(metadata);
 }
 
 function* wordPieceTokenizer(metadata: Metadata, kind: string): Sliced<Tokenizer> {

@@ -34,7 +34,11 @@ export class FakeHub {
   apiBehaviours: { status: number; headers?: Record<string, string>; body?: string }[] = [];
   /** Items per page of the tree API. */
   pageSize = 100;
+  /** Commits by branch, for the revision API; without an entry it answers 404, as a mirror may. */
+  readonly commits = new Map<string, string>();
   private readonly files = new Map<string, Buffer>();
+  /** Paths of files that git itself keeps. */
+  private readonly small = new Set<string>();
   private readonly server: Server;
 
   constructor() {
@@ -59,8 +63,9 @@ export class FakeHub {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  add(repository: string, path: string, bytes: Buffer): void {
+  add(repository: string, path: string, bytes: Buffer, { lfs = true } = {}): void {
     this.files.set(`${repository}/${path}`, bytes);
+    if (!lfs) this.small.add(`${repository}/${path}`);
   }
 
   /** Requests for bytes, not for listings. */
@@ -76,9 +81,17 @@ export class FakeHub {
       ifRange: request.headers['if-range'] as string | undefined,
       authorization: request.headers.authorization,
     });
-    const api = /^\/api\/models\/([^/]+\/[^/]+)\/tree\/main$/.exec(url.pathname);
+    const api = /^\/api\/models\/([^/]+\/[^/]+)\/(tree|revision)\/([^/]+)$/.exec(url.pathname);
+    const revision = decodeURIComponent(api?.[3] ?? '');
+    if (api?.[2] === 'revision') {
+      const sha = this.commits.get(revision);
+      if (sha === undefined) return void response.writeHead(404).end();
+      return void response.end(JSON.stringify({ sha }));
+    }
+    const known = revision === 'main' || [...this.commits.values()].includes(revision);
+    if (api && !known) return void response.writeHead(404).end('{"error":"Invalid rev id"}');
     if (api) return this.tree(api[1]!, Number(url.searchParams.get('page') ?? 0), response);
-    const file = this.files.get(decodeURIComponent(url.pathname.slice(1)).replace('/resolve/main/', '/'));
+    const file = this.files.get(decodeURIComponent(url.pathname.slice(1)).replace(/\/resolve\/[^/]+\//, '/'));
     const behaviour = this.behaviours.shift() ?? { kind: 'ok' };
     if (behaviour.kind === 'status') {
       response.writeHead(behaviour.status, behaviour.headers).end();
@@ -102,7 +115,8 @@ export class FakeHub {
         type: 'file',
         path: name.slice(repository.length + 1),
         size: bytes.length,
-        lfs: { oid: sha256(bytes), size: bytes.length },
+        oid: gitSha1(bytes),
+        ...(this.small.has(name) ? {} : { lfs: { oid: sha256(bytes), size: bytes.length } }),
       }));
     if (items.length === 0) {
       response.writeHead(404).end('{"error":"Repository not found"}');
@@ -165,6 +179,10 @@ function sendFile(
 
 export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+function gitSha1(bytes: Buffer): string {
+  return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
 
 /** Bytes that start as a GGUF file does; the rest differs with `seed`. */

@@ -6,7 +6,7 @@ import type { Plan, PlanOptions } from '../../../tools/quantize/plan.ts';
 import { planFile, quantizeFile, type QuantizeOptions } from '../../../tools/quantize/quantize.ts';
 import { typeLabel } from '../../gguf/tensor-types.ts';
 import type { CliContext } from '../context.ts';
-import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
+import { dryRunOption, jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { plainTable } from '../table.ts';
 import { binaryBytesText, bytesText, durationText, rounded } from '../text.ts';
@@ -44,7 +44,7 @@ export function addQuantize(program: Command, context: CliContext): void {
       new Option('--token-embedding-type <type>', 'a type for token_embd.weight').argParser(typeName),
     )
     .option('--leave-output-tensor', 'output.weight stays as it is')
-    .option('--dry-run', 'only show what would become of each tensor')
+    .addOption(dryRunOption())
     .addOption(threadsOption())
     .addOption(verboseOption())
     .addOption(jsonOption())

@@ -1,0 +1,87 @@
+import { CheckpointError } from '../../../src/errors.ts';
+import { f32 } from '../../../src/gguf/writable.ts';
+import type { Config } from '../config.ts';
+import { scaledVector, vector } from '../smoothquant.ts';
+import { sliceRows } from '../transforms.ts';
+import { SIZES, withBias } from './common.ts';
+import type { Change, Conversion, TensorRule } from './types.ts';
+
+/** The embeddings of positions begin with two rows that no position uses: position t is row t + 2. */
+const withoutOffset: Change = (rows) => sliceRows(rows, 2, rows.shape[1]! - 2);
+
+/** OPT 350M, and nothing else, has norms after the blocks and an embedding narrower than the model. */
+function checkVariant(config: Config): void {
+  const width = config.count('hidden_size');
+  const embedded = config.findCount('word_embed_proj_dim') ?? width;
+  if (!config.flag('do_layer_norm_before', true) || embedded !== width) {
+    throw new CheckpointError(`${config.path}: OPT with norms after the blocks (OPT 350M) is not supported`);
+  }
+}
+
+const base = {
+  name: 'opt',
+  prefixes: ['model.decoder.', 'decoder.', 'model.'],
+  fields: [...SIZES, ['feed_forward_length', 'u32', 'ffn_dim'], ['vocab_size', 'u32', 'vocab_size']],
+  tied: true,
+} satisfies Partial<Conversion>;
+
+const metadata = (config: Config): ReturnType<NonNullable<Conversion['metadata']>> => {
+  checkVariant(config);
+  return { 'attention.layer_norm_epsilon': f32(1e-5) };
+};
+
+const OUTER: readonly TensorRule[] = [
+  ['embed_tokens.weight', 'token_embd.weight'],
+  ['embed_positions.weight', 'position_embd.weight', withoutOffset],
+  ...withBias('final_layer_norm', 'output_norm'),
+  ['lm_head.weight?', 'output.weight'],
+  ...withBias('layers.{}.self_attn_layer_norm', 'blk.{}.attn_norm'),
+  ...withBias('layers.{}.final_layer_norm', 'blk.{}.ffn_norm'),
+];
+
+/** [in the checkpoint, in GGUF] of a layer's matrices. */
+const INT8_OUTPUT = [
+  ['self_attn.q_proj', 'attn_q'],
+  ['self_attn.k_proj', 'attn_k'],
+  ['self_attn.v_proj', 'attn_v'],
+  ['fc1', 'ffn_up'],
+] as const;
+const F32_OUTPUT = [
+  ['self_attn.out_proj', 'attn_output'],
+  ['fc2', 'ffn_down'],
+] as const;
+
+export const opt: Conversion = {
+  ...base,
+  classes: ['OPTForCausalLM', 'OPTModel'],
+  metadata,
+  tensors: [
+    ...OUTER,
+    ...[...INT8_OUTPUT, ...F32_OUTPUT].flatMap(([from, to]) => withBias(`layers.{}.${from}`, `blk.{}.${to}`)),
+  ],
+};
+
+/**
+ * SmoothQuant's int8 export of OPT (arXiv:2211.10438): int8 weights, one scale per matrix that already contains those
+ * of its input and output. README.md of this folder has the names and the arithmetic.
+ */
+export const optSmoothQuant: Conversion = {
+  ...base,
+  classes: ['Int8OPTForCausalLM'],
+  metadata: (config) => ({ ...metadata(config), 'quantization.method': 'smoothquant' }),
+  tensors: [
+    ...OUTER,
+    ...INT8_OUTPUT.flatMap(([from, to]): TensorRule[] => [
+      [`layers.{}.${from}.weight`, `blk.{}.${to}.weight`],
+      [`layers.{}.${from}.a`, `blk.{}.${to}.scale`],
+      [`layers.{}.${from}.bias`, `blk.{}.${to}.bias`, scaledVector(`layers.{}.${from}.b`)],
+    ]),
+    ...F32_OUTPUT.flatMap(([from, to]): TensorRule[] => [
+      [`layers.{}.${from}.weight`, `blk.{}.${to}.weight`],
+      [`layers.{}.${from}.a`, `blk.{}.${to}.scale`],
+      [`layers.{}.${from}.bias`, `blk.{}.${to}.bias`, vector],
+    ]),
+    ['layers.{}.self_attn.qk_bmm.a', 'blk.{}.attn_qk.scale'],
+    ['layers.{}.self_attn.pv_bmm.a', 'blk.{}.attn_pv.scale'],
+  ],
+};
