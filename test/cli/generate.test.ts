@@ -302,3 +302,43 @@ test('generate --no-fuse: the same answer', async () => {
   expect((await runJson<Generated>([...options, '--no-fuse'])).ids).toEqual(ids);
   expect((await runJson<Generated>([...options, '--fuse', 'gate,add'])).ids).toEqual(ids);
 });
+test('bench --batched: the columns of llama-batched-bench, one row per threads and sequences', async () => {
+  const args = [
+    'bench',
+    '-m',
+    MODEL,
+    '--batched',
+    '-npl',
+    '1,3',
+    '-p',
+    '9',
+    '-n',
+    '4',
+    '-r',
+    '1',
+    '-t',
+    '1,2',
+  ];
+  const { code, stdout } = await run([...args, '--json']);
+  expect(code).toBe(0);
+  const rows = JSON.parse(stdout) as Record<string, number>[];
+  expect(rows.map(({ threads, pl }) => [threads, pl])).toEqual([
+    [1, 1],
+    [1, 3],
+    [2, 1],
+    [2, 3],
+  ]);
+  for (const row of rows) {
+    expect(row).toMatchObject({ pp: 9, tg: 4, n_kv: row['pl']! * 13 });
+    expect(row['speed_tg']! * row['t_tg']!).toBeCloseTo(row['pl']! * 4, 6);
+    expect(row['t']).toBeCloseTo(row['t_pp']! + row['t_tg']!, 6);
+    if (row['threads'] === 1) expect(row['scaling']).toBe(1);
+  }
+  const table = await run([...args.slice(0, -4), '-r', '1', '-t', '1', '--no-warmup']);
+  expect(table.stdout).toMatch(
+    /threads \|.* PP \|.* TG \|.* B \|.* N_KV \|.*T_PP s .*S_PP t\/s .*T_TG s .*S_TG t\/s/,
+  );
+  const refused = await run([...args.slice(0, 6), '-p', '0']);
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain('neither -p nor -n can be 0');
+}, 60_000);

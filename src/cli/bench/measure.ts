@@ -93,7 +93,7 @@ async function runOnce(model: Model, test: BenchTest, seed: number, signal: Abor
 }
 
 /** Other tokens in every run, so that no cache of a prefix can help; the same ones in every benchmark. */
-function randomIds(count: number, vocabulary: number, seed: number): number[] {
+export function randomIds(count: number, vocabulary: number, seed: number): number[] {
   let state = (seed * 0x9e3779b1 + 0x85ebca6b) >>> 0;
   return Array.from({ length: count }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -1,11 +1,19 @@
 import { Option, type Command } from 'commander';
 import { UsageError } from '../../errors.ts';
+import {
+  batchedContext,
+  measureBatched,
+  renderBatched,
+  withScaling,
+  type BatchedRow,
+} from '../bench/batched.ts';
 import { compareWays, renderCompared, type Way } from '../bench/compare.ts';
 import { fusionWays } from '../bench/fusion.ts';
 import { contextOf, measureTest, type BenchTest } from '../bench/measure.ts';
 import { renderBench, type BenchFormat } from '../bench/render.ts';
 import { benchRow, type BenchRow } from '../bench/row.ts';
 import type { CliContext } from '../context.ts';
+import { MOST_RUNS } from '../../engine/layout.ts';
 import { withModel } from '../open-model.ts';
 import {
   addRunOptions,
@@ -25,6 +33,8 @@ interface Flags extends Omit<RunFlags, 'threads'>, OutputFlags {
   output?: BenchFormat;
   warmup: boolean;
   fusion?: boolean;
+  batched?: boolean;
+  npl: number[];
 }
 
 const DEFAULT_BATCH = 512;
@@ -43,10 +53,24 @@ export function addBench(program: Command, context: CliContext): void {
     .addOption(new Option(`${THREADS} <list>`, 'worker threads: 1,2,4').argParser(list(integer(1, 1024))))
     .addOption(new Option('-o, --output <format>', 'default: md').choices(['md', 'json', 'csv']))
     .option('--no-warmup', 'no unmeasured run before each test')
-    .option('--fusion', 'what each fusion of operations is worth: with and without, in turn, best of -r');
+    .option('--fusion', 'what each fusion of operations is worth: with and without, in turn, best of -r')
+    .option('--batched', "several sequences at once: llama-batched-bench's columns")
+    .addOption(
+      new Option('--npl <list>', 'sequences at once, with --batched; also -npl')
+        .argParser(list(integer(1, MOST_RUNS)))
+        .default([1, 2, 4, 8], '1,2,4,8'),
+    );
   addRunOptions(command, { threads: false })
     .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  nibble bench -m smollm2-135m -p 512 -n 128 -r 5 -t 1,2 -o md')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Examples:',
+        '  nibble bench -m smollm2-135m -p 512 -n 128 -r 5 -t 1,2 -o md',
+        '  nibble bench -m smollm2-135m --batched -npl 1,2,4,8 -p 128 -n 32 -t 1,2',
+      ].join('\n'),
+    )
     .action((flags: Flags) => runBench(context, flags));
 }
 
@@ -54,6 +78,10 @@ async function runBench(context: CliContext, flags: Flags): Promise<void> {
   const format = flags.json ? 'json' : (flags.output ?? 'md');
   if (flags.json && flags.output !== undefined && flags.output !== 'json') {
     throw new UsageError(`--json and --output ${flags.output} contradict each other`);
+  }
+  if (flags.batched) {
+    context.print(renderBatched(withScaling(await benchBatched(context, flags)), format));
+    return;
   }
   const tests: BenchTest[] = [
     ...flags.nPrompt.map((prompt) => ({ prompt, generate: 0 })),
@@ -84,6 +112,38 @@ async function compare(
   const run: RunFlags = { ...flags, threads: flags.threads?.[0] };
   const compared = await compareWays(context, run, ways, { tests, rounds, warmup });
   context.print(renderCompared(title, compared, format));
+}
+
+/** Every number of sequences with every pair of prompt and answer, on each number of threads. */
+async function benchBatched(context: CliContext, flags: Flags): Promise<BatchedRow[]> {
+  const tests = flags.npl.flatMap((sequences) =>
+    flags.nPrompt.flatMap((prompt) => flags.nGen.map((generate) => ({ prompt, generate, sequences }))),
+  );
+  if (tests.some(({ prompt, generate }) => prompt === 0 || generate === 0)) {
+    throw new UsageError('--batched reads prompts and generates: neither -p nor -n can be 0');
+  }
+  const needs = tests.map(({ prompt, generate, sequences }) => batchedContext(prompt, generate, sequences));
+  const contextSize = flags.ctxSize ?? Math.max(...needs);
+  const { signal } = context;
+  const rows: BatchedRow[] = [];
+  for (const threads of flags.threads ?? [undefined]) {
+    const run = { ...flags, threads };
+    await withModel(
+      context,
+      run,
+      async ({ model }) => {
+        for (const test of tests) {
+          if (flags.warmup) await measureBatched(model, test, { seed: 0, signal });
+          const samples: BatchedRow[] = [];
+          for (let i = 0; i < flags.repetitions; i++)
+            samples.push(await measureBatched(model, test, { seed: i + 1, signal }));
+          rows.push(samples.sort((a, b) => a.t - b.t)[Math.floor((samples.length - 1) / 2)]!);
+        }
+      },
+      { load: { contextSize } },
+    );
+  }
+  return rows;
 }
 
 /** Loads the model once per number of threads: load time and memory belong to the row. */
