@@ -54,6 +54,20 @@ const readme = {
     ),
 };
 
+/** docs/formats.md: the blocks, and what a weight takes on disk and in memory. */
+const bits = () =>
+  table(
+    ['format', 'GGUF id', 'block', 'bits per weight', 'bits in memory', 'activations'],
+    FORMATS.map((format) => [
+      format.name,
+      String(format.type),
+      format.blockColumns === 1 ? '' : `${format.blockColumns} weights, ${format.blockBytes} bytes`,
+      ((fileRowBytes(format, 256) * 8) / 256).toFixed(2),
+      (groupBytes(format, 256) / 256).toFixed(2),
+      format.form,
+    ]),
+  );
+
 /** Counts of the budget beside llama.cpp's: what `npm run bench:arm` prints. */
 function arm() {
   const { counts } = readJson('tools/arm/budget.json');
@@ -117,6 +131,7 @@ const documents = {
   'README.md': readme,
   'docs/performance.md': { arm },
   'docs/architectures.md': { architectures },
+  'docs/formats.md': { bits },
 };
 
 /** A document with every table as the repository has it. */
