@@ -98,7 +98,8 @@ const NOISE = 0.02;
 /**
  * @typedef {object} Comparison
  * @property {Row} row
- * @property {number} ratio how much faster than the base; above 1 is faster
+ * @property {number} ratio how much faster than the base, by means; above 1 is faster
+ * @property {number} best the same by the fastest samples, which other programs disturb least
  * @property {number} low of the interval of 95 % confidence
  * @property {number} high
  * @property {'faster' | 'SLOWER' | 'same'} verdict
@@ -116,21 +117,23 @@ export function compareRows(base, rows) {
     if (!old) return [];
     const { ratio, low, high } = speedUp(old.samples, row.samples);
     const verdict = high < 1 - NOISE ? 'SLOWER' : low > 1 + NOISE ? 'faster' : 'same';
-    return [{ row, ratio, low, high, verdict }];
+    const best = Math.min(...old.samples) / Math.min(...row.samples);
+    return [{ row, ratio, best, low, high, verdict }];
   });
 }
 
 /** @param {readonly Comparison[]} comparisons */
 export function renderComparison(comparisons) {
-  const head = ['kernel', 'format', 'shape', 'variant', 'threads', 'speed / base', '95 %', ''];
-  const cells = comparisons.map(({ row, ratio, low, high, verdict }) => [
+  const head = ['kernel', 'format', 'shape', 'variant', 'threads', 'speed / base', '95 %', 'by best', ''];
+  const cells = comparisons.map(({ row, ratio, best, low, high, verdict }) => [
     ...name(row),
     ratio.toFixed(3),
     `${low.toFixed(3)} .. ${high.toFixed(3)}`,
+    best.toFixed(3),
     verdict === 'same' ? '' : verdict,
   ]);
   const slower = comparisons.filter(({ verdict }) => verdict === 'SLOWER').length;
-  return `${markdown(head, cells, [...TEXTS, 7])}\n${comparisons.length} compared, ${slower} slower beyond noise\n`;
+  return `${markdown(head, cells, [...TEXTS, 8])}\n${comparisons.length} compared, ${slower} slower beyond noise\n`;
 }
 
 /** @param {readonly Row[]} rows @returns {import('../../tools/charts/terminal.ts').BarChart} */

@@ -14,10 +14,10 @@ import { lastLine, measureOnce, NIBBLE, PEERS, prepare } from './peers.mjs';
 import { metricsOf, workload } from './plan.mjs';
 import { renderTable, summarize } from './report.mjs';
 
-/** It runs exports of a model, not the GGUF file. @type {Missing} */
+/** @type {Missing} */
 const NO_ONNX = {
-  name: '@huggingface/transformers',
-  reason: 'it needs an ONNX export of the same model, and none can be fetched or made here',
+  name: 'transformers.js',
+  reason: 'it runs ONNX exports, not GGUF files: --onnx DIR gives it one of the same model',
 };
 
 const interrupt = new AbortController();
@@ -47,7 +47,7 @@ async function main(options) {
   const host = { cache, offline: options.offline, signal: interrupt.signal, say };
 
   /** @type {Missing[]} */
-  const missing = [NO_ONNX];
+  const missing = options.onnx === undefined ? [NO_ONNX] : [];
   const engines = [NIBBLE];
   for (const peer of PEERS.filter(({ name }) => options.peers.includes(name))) {
     const reason = await prepare(peer, host);
@@ -103,7 +103,8 @@ async function measureModel(model, options, engines, missing, bandwidth, cache) 
   for (let round = 1; round <= options.rounds; round++) {
     for (const threads of options.threads) {
       for (const engine of [...engines]) {
-        const job = { ...plan, paths: model.paths, vocabulary: model.vocabulary, threads };
+        const onnx = options.onnx && resolve(options.onnx);
+        const job = { ...plan, paths: model.paths, vocabulary: model.vocabulary, threads, onnx };
         try {
           const result = await measureOnce(engine, job, { cache, signal });
           addShares(

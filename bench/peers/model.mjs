@@ -1,9 +1,10 @@
 // @ts-check
 /** The file to measure with: of the model store, a path, or random weights. */
 import { existsSync, mkdirSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { parseRandomSpec, writeRandomModel } from '../../tools/make-model/random-model.mjs';
 
 /**
@@ -69,7 +70,7 @@ async function made(text, cache, say) {
 }
 
 /**
- * A model in another type, by llama.cpp's own quantizer (of llama-cpp-python).
+ * A model in another type. Made from quantized weights: for speed alone, which does not depend on values.
  *
  * @param {string[]} paths @param {string} type @param {string} cache @param {(line: string) => void} say
  */
@@ -78,18 +79,10 @@ async function quantized(paths, type, cache, say) {
   const folder = join(cache, 'models');
   const path = join(folder, `${basename(source, '.gguf')}.${type}.gguf`);
   if (existsSync(path)) return path;
-  const packages = join(cache, 'py');
-  if (!existsSync(join(packages, 'llama_cpp'))) {
-    throw new Error(`${type} is made by the quantizer of llama-cpp-python: --python installs it`);
-  }
   mkdirSync(folder, { recursive: true });
   say(`quantizing ${path} ...`);
-  const script = fileURLToPath(new URL('engines/llama_cpp_quantize.py', import.meta.url));
-  const { status, stderr, error } = spawnSync('python3', [script, packages, source, path, type], {
-    encoding: 'utf8',
-  });
-  if (status !== 0)
-    throw new Error(`quantizing to ${type}: ${error?.message ?? stderr.trim().split('\n').at(-1)}`);
+  const cli = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+  await promisify(execFile)(process.execPath, [cli, 'quantize', source, path, type, '--allow-requantize']);
   return path;
 }
 

@@ -14,6 +14,7 @@ Measures nibble and other engines on one GGUF file, in turn, each time in a proc
   --full             a whole set of files, one after the other: SmolLM2-135M in four quantizations, Gemma 3 270M,
                      random 1.1B in Q4_0, Q4_K and Q8_0; what cannot be had is named
   --peers LIST       which peers (default node-llama-cpp,wllama); none: nibble alone
+  --onnx DIR         also @huggingface/transformers, with an ONNX export of the same model: DIR/config.json, DIR/onnx/
   --python           also llama-cpp-python, built from source by pip: takes 10 minutes and a C++ compiler
   --cache DIR        where peers and random models are kept (default .cache/peers)
   --offline          install nothing
@@ -31,6 +32,7 @@ example: npm run bench:peers -- --random 1.1b:Q4_0 --threads 2 --rounds 5
  * @property {number[]} decode
  * @property {number} timeLimit
  * @property {boolean} full
+ * @property {string | undefined} onnx
  * @property {string[]} peers
  * @property {string | undefined} cache
  * @property {boolean} offline
@@ -54,8 +56,12 @@ export function parseOptions(args, { cores, peers: known }) {
   const threads = counts('--threads', values.threads ?? (cores > 1 ? '1,2' : '1'));
   const peers = values.peers === 'none' ? [] : list(values.peers ?? 'node-llama-cpp,wllama');
   if (values.python) peers.push('llama-cpp-python');
+  if (values.onnx !== undefined) peers.push('transformers.js');
   if (values.full && (values.model ?? values.random) !== undefined) {
     throw new UsageError('--full has files of its own: give no --model or --random');
+  }
+  if (values.full && values.onnx !== undefined) {
+    throw new UsageError('--onnx is an export of one model, --full has several');
   }
   const unknown = peers.find((name) => !known.includes(name));
   if (unknown !== undefined) {
@@ -70,6 +76,7 @@ export function parseOptions(args, { cores, peers: known }) {
     decode: counts('--decode', values.decode ?? '16,1024'),
     timeLimit: count('--time-limit', values['time-limit'] ?? '60'),
     full: values.full ?? false,
+    onnx: values.onnx,
     peers: [...new Set(peers)],
     cache: values.cache,
     offline: values.offline ?? false,
@@ -94,6 +101,7 @@ function parse(args) {
         decode: text,
         'time-limit': text,
         full: flag,
+        onnx: text,
         peers: text,
         python: flag,
         cache: text,

@@ -21,6 +21,7 @@ import { chromiumPath } from './engines/wllama.mjs';
 
 const NODE_LLAMA_CPP = '3.22.1';
 const WLLAMA = '3.8.1';
+const TRANSFORMERS = '4.3.1';
 
 /** The package with the prebuilt CPU binary: the others (CUDA, Vulkan) are 600 MB. */
 function binaryPackage() {
@@ -75,6 +76,20 @@ export const PEERS = [
       existsSync(chromiumPath())
         ? undefined
         : `there is no ${chromiumPath()}: install Debian's package chromium, or name another in NIBBLE_CHROMIUM`,
+    command: nodeChild,
+  },
+  {
+    name: 'transformers.js',
+    installed: (cache) =>
+      existsSync(join(cache, 'transformers.js', 'node_modules', '@huggingface', 'transformers')),
+    install: (cache) => [
+      'npm',
+      [
+        ...['install', '--prefix', join(cache, 'transformers.js'), '--no-audit', '--no-fund'],
+        // The CPU library lies in the package; its script would fetch one for GPUs.
+        ...['--ignore-scripts', '--save-exact', `@huggingface/transformers@${TRANSFORMERS}`],
+      ],
+    ],
     command: nodeChild,
   },
   {

@@ -20,6 +20,7 @@
  * @property {number} firstToken length of the prompt whose first token is waited for right after loading
  * @property {number[]} prefill prompt lengths
  * @property {{ context: number, tokens: number }[]} decode
+ * @property {string} [onnx] folder of an ONNX export of the same model
  * @property {number} timeLimit seconds: prompts that would take longer are left out
  */
 

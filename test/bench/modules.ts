@@ -32,6 +32,7 @@ interface Options {
   peers: string[];
   model?: string;
   random?: string;
+  onnx?: string;
 }
 
 interface Piece {

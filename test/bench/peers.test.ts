@@ -16,7 +16,7 @@ import {
 } from './modules.ts';
 import type { Metric, Sample } from './modules.ts';
 
-const host = { cores: 4, peers: ['node-llama-cpp', 'wllama', 'llama-cpp-python'] };
+const host = { cores: 4, peers: ['node-llama-cpp', 'wllama', 'transformers.js', 'llama-cpp-python'] };
 const parse = (line: string) => parseOptions(line.split(' ').filter(Boolean), host);
 
 describe('options', () => {
@@ -39,6 +39,7 @@ describe('options', () => {
     });
     expect(options.peers).toEqual(['node-llama-cpp', 'wllama', 'llama-cpp-python']);
     expect(parse('--peers none').peers).toEqual([]);
+    expect(parse('--peers none --onnx folder')).toMatchObject({ peers: ['transformers.js'], onnx: 'folder' });
   });
 
   it.each([
@@ -47,6 +48,7 @@ describe('options', () => {
     '--rounds -1',
     '--peers ollama',
     '--full --model a',
+    '--full --onnx a',
     '--decode 16,x',
     '--model a --random tiny:Q8_0',
     '--fast',
