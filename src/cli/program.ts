@@ -16,6 +16,7 @@ import { addList } from './commands/list.ts';
 import { addLogits } from './commands/logits.ts';
 import { addPerplexity } from './commands/perplexity.ts';
 import { addPull } from './commands/pull.ts';
+import { addReport } from './commands/report.ts';
 import { addRemove } from './commands/rm.ts';
 import { addQuantize } from './commands/quantize.ts';
 import { addTokenize } from './commands/tokenize.ts';
@@ -32,6 +33,7 @@ const COMMANDS = [
   addBench,
   addQuantize,
   addImatrix,
+  addReport,
   addPull,
   addList,
   addRemove,

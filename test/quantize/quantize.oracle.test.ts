@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LoadOptions } from '../../src/engine/types.ts';
 import { closeGguf, findNumber, findTensor, openGguf, readTensor, tensorType } from '../../src/gguf/index.ts';
 import { fileSource } from '../../src/platform/node/file-source.ts';
 import { loadModelFile } from '../../src/platform/node/load-model.ts';
@@ -35,13 +36,42 @@ async function hashes(path: string): Promise<Map<string, [string, string]>> {
   return found;
 }
 
+/** Negative log likelihood of all ids but the first, in nats. */
+async function totalNll(path: string, ids: number[], options: LoadOptions): Promise<number> {
+  const model = await loadModelFile(path, { contextSize: ids.length, threads: 2, ...options });
+  try {
+    let total = 0;
+    for await (const { start, rows } of model.logitBatches(ids)) {
+      const width = model.info.vocabularySize;
+      for (let i = 0; i * width < rows.length && start + i + 1 < ids.length; i++) {
+        const logits = rows.subarray(i * width, (i + 1) * width);
+        const most = logits.reduce((a, b) => Math.max(a, b));
+        const sum = logits.reduce((all, logit) => all + Math.exp(logit - most), 0);
+        total += most + Math.log(sum) - logits[ids[start + i + 1]!]!;
+      }
+    }
+    return total;
+  } finally {
+    await model.dispose();
+  }
+}
+
 describe.skipIf(oracle === '' || smollm2 === '')('SmolLM2 from Q4_1 (NIBBLE_SMOLLM2)', () => {
   test.each(['Q8_0', 'Q4_0', 'Q4_K_M', 'Q2_K'])('%s: every tensor, bit for bit', async (type) => {
     const output = join(folder, `${type}.gguf`);
     await quantizeFile(smollm2, output, { type, allowRequantize: true });
-    const recorded = readFileSync(join(oracle, `smollm2/requant.${type}.tensors.json`), 'utf8');
-    const wanted = JSON.parse(recorded) as Record<string, [string, string]>;
+    const tensors = readFileSync(join(oracle, `smollm2/requant.${type}.tensors.json`), 'utf8');
+    const wanted = JSON.parse(tensors) as Record<string, [string, string]>;
     expect(Object.fromEntries(await hashes(output))).toEqual(wanted);
+    const { text, requantized } = JSON.parse(readFileSync(join(oracle, 'smollm2/golden.json'), 'utf8')) as {
+      text: { ids: number[] };
+      requantized: Record<string, { total_nll: number; f32act_total_nll: number }>;
+    };
+    const recorded = requantized[type]!;
+    const quick = await totalNll(output, text.ids, {});
+    expect(Math.abs(quick / recorded.total_nll - 1)).toBeLessThan(0.01);
+    const exact = await totalNll(output, text.ids, { activations: 'f32', kvType: 'f32' });
+    expect(Math.abs(exact - recorded.f32act_total_nll)).toBeLessThan(0.05);
     await rm(output);
   });
 });

@@ -2,17 +2,7 @@
 import type { TopLevelSpec } from 'vega-lite';
 import { checkBars, type BarChart } from './terminal.ts';
 
-/** An SVG document. */
-export async function renderSvg(spec: TopLevelSpec): Promise<string> {
-  // Large packages, which only drawing needs.
-  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')]);
-  const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none' });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
-}
+export { renderSvg } from './render-svg.ts';
 
 /** Bars that lie on their side, coloured by group, with their intervals of confidence. */
 export function barSpec({ title, unit, bars }: BarChart): TopLevelSpec {

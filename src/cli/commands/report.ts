@@ -1,0 +1,99 @@
+import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { renderSvg } from '../../../tools/charts/render-svg.ts';
+import { readImatrix } from '../../../tools/imatrix/file.ts';
+import { quantReport } from '../../../tools/report/quant.ts';
+import { reportChart, reportMarkdown } from '../../../tools/report/render.ts';
+import { NibbleError, UsageError } from '../../errors.ts';
+import type { CliContext } from '../context.ts';
+import { cannotWrite } from '../input.ts';
+import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
+import { integer, list } from '../parse.ts';
+
+interface Flags extends OutputFlags {
+  model: string;
+  types: string[];
+  file: string;
+  output: string;
+  folder: string;
+  imatrix?: string;
+  allowRequantize?: boolean;
+  threads?: number;
+  ctxSize?: number;
+  chunks?: number;
+  nPrompt?: number;
+  nGen?: number;
+  repetitions?: number;
+}
+
+export function addReport(program: Command, context: CliContext): void {
+  const report = program.command('report').description('documents about models: quant');
+  report
+    .command('quant')
+    .description('quantizes to several types and compares size, speed, memory and quality: Markdown and SVG')
+    .requiredOption('-m, --model <file>', 'the original: a GGUF file, best F16 or F32')
+    .requiredOption('--types <list>', 'such as Q8_0,Q6_K,Q4_K_M,Q4_0', list(String))
+    .requiredOption('-f, --file <file>', 'text that the models predict')
+    .option('-o, --output <path>', 'writes PATH.md and PATH.svg', 'quant-report')
+    .option('--folder <folder>', 'where the quantized files lie for a while', tmpdir())
+    .option('--imatrix <file>', 'quantize with importance')
+    .option('--allow-requantize', 'the original may be quantized itself')
+    .option('-c, --ctx-size <n>', 'tokens per window of text; default: 512', integer(8, 2 ** 20))
+    .option('--chunks <n>', 'only so many windows of text', integer(1))
+    .option(
+      '-p, --n-prompt <n>',
+      'tokens of prompt in the measurement of speed; default: 256',
+      integer(1, 2 ** 20),
+    )
+    .option('-n, --n-gen <n>', 'tokens of answer; default: 64', integer(1, 2 ** 20))
+    .option('-r, --repetitions <n>', 'times; default: 3', integer(1, 1000))
+    .addOption(threadsOption())
+    .addOption(verboseOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  nibble report quant -m model-F16.gguf --types Q8_0,Q6_K,Q4_K_M,Q4_0,Q3_K_M,Q2_K -f text.txt',
+    )
+    .action((flags: Flags) => runQuantReport(context, flags));
+}
+
+async function runQuantReport(context: CliContext, flags: Flags): Promise<void> {
+  if (flags.types.some((type) => type === ''))
+    throw new UsageError('--types: a name between two commas is missing');
+  const report = await quantReport({
+    model: flags.model,
+    types: flags.types,
+    text: flags.file,
+    folder: flags.folder,
+    imatrix: flags.imatrix === undefined ? undefined : await readImatrix(flags.imatrix),
+    allowRequantize: flags.allowRequantize,
+    threads: flags.threads,
+    window: flags.ctxSize,
+    windows: flags.chunks,
+    prompt: flags.nPrompt,
+    generate: flags.nGen,
+    repetitions: flags.repetitions,
+    signal: context.signal,
+    onStep: (line) => context.log(line),
+  });
+  let svg: string | undefined = `${flags.output}.svg`;
+  const write = async (path: string, text: string): Promise<void> => {
+    await writeFile(path, text).catch((error: unknown) => {
+      throw cannotWrite(path, error);
+    });
+  };
+  try {
+    await write(svg, await renderSvg(reportChart(report)));
+  } catch (error) {
+    // The table is worth minutes of work: it is written whether or not there is a chart.
+    if (!(error instanceof NibbleError && error.code === 'ERR_NO_CHARTS')) throw error;
+    context.notice(error.message);
+    svg = undefined;
+  }
+  const markdown = reportMarkdown(report, svg && basename(svg));
+  await write(`${flags.output}.md`, markdown);
+  if (flags.json) context.json({ markdown: `${flags.output}.md`, svg, ...report });
+  else context.print(markdown);
+}
