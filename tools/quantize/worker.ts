@@ -1,5 +1,5 @@
 /** A thread of the quantizer: reads rows of a file, converts them, hands their bytes over. */
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { move } from 'piscina';
 import { GgufError } from '../../src/errors.ts';
 import { QuantizeKernels, type QuantizeModules } from './kernels.ts';
@@ -25,7 +25,6 @@ export interface RowsProblem {
 }
 
 let kernels: QuantizeKernels | undefined;
-const files = new Map<string, Promise<FileHandle>>();
 
 /** @returns the bytes of the new rows, or a RowsProblem */
 export default async function convertRows(task: RowsTask): Promise<unknown> {
@@ -45,17 +44,16 @@ async function convert(task: RowsTask): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 async function readRows({ path, offset, bytes }: RowsTask): Promise<Uint8Array<ArrayBuffer>> {
-  let file = files.get(path);
-  if (!file) {
-    file = open(path, 'r');
-    files.set(path, file);
+  const file = await open(path, 'r');
+  try {
+    const buffer = new Uint8Array(bytes);
+    for (let done = 0; done < bytes;) {
+      const { bytesRead } = await file.read(buffer, done, bytes - done, offset + done);
+      if (bytesRead === 0) throw new GgufError('the file became shorter while it was being read');
+      done += bytesRead;
+    }
+    return buffer;
+  } finally {
+    await file.close();
   }
-  const handle = await file;
-  const buffer = new Uint8Array(bytes);
-  for (let done = 0; done < bytes;) {
-    const { bytesRead } = await handle.read(buffer, done, bytes - done, offset + done);
-    if (bytesRead === 0) throw new GgufError('the file became shorter while it was being read');
-    done += bytesRead;
-  }
-  return buffer;
 }
