@@ -2,7 +2,8 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FakeHub } from '../models/fake-hub.ts';
 import { sameGreedy } from '../oracle/compare.ts';
 import { run, runJson, scratch } from './run.ts';
 
@@ -36,45 +37,57 @@ const greedy = (model: string, more: string[] = []): Promise<{ ids: number[]; te
   ]);
 
 describe('from a folder to text', () => {
-  const files = { f16: join(scratch, 'openelm.F16.gguf'), q8_0: join(scratch, 'openelm.Q8_0.gguf') };
+  const file = (type: string): string => join(scratch, `openelm.${type}.gguf`);
 
-  test.each(Object.entries(files))('convert to %s', async (outtype, path) => {
-    const report = await runJson<Report>(['convert', OPENELM, '-o', path, '--outtype', outtype]);
-    expect(report).toMatchObject({ architecture: 'openelm', parameters: 107_040, files: [{ path }] });
-    expect(report.types[0]!.type).toBe(outtype.toUpperCase());
-    expect((await readFile(path)).length).toBe(report.bytes);
+  test('convert to F16', async () => {
+    const args = ['convert', OPENELM, '-o', file('F16'), '--outtype', 'f16'];
+    const report = await runJson<Report>(args);
+    expect(report).toMatchObject({
+      architecture: 'openelm',
+      parameters: 107_040,
+      files: [{ path: file('F16') }],
+    });
+    expect(report.types[0]!.type).toBe('F16');
+    expect((await readFile(file('F16'))).length).toBe(report.bytes);
   });
 
-  test('the f16 file generates what PyTorch does, the q8_0 file something', async () => {
+  test('convert to Q8_0 directly', async () => {
+    expect((await run(['convert', OPENELM, '-o', file('direct'), '--outtype', 'q8_0'])).code).toBe(0);
+    const report = await runJson<Report>([
+      'convert',
+      OPENELM,
+      '-o',
+      file('direct'),
+      '--outtype',
+      'q8_0',
+      '--dry-run',
+    ]);
+    expect(report.types[0]!.type).toBe('Q8_0');
+    expect((await readFile(file('direct'))).length).toBe(report.bytes);
+  });
+
+  test.each(['Q8_0', 'Q4_0'])('quantize to %s', async (type) => {
+    expect((await run(['quantize', file('F16'), file(type), type])).code).toBe(0);
+    expect((await readFile(file(type))).length).toBeLessThan((await readFile(file('F16'))).length);
+  });
+
+  test('the F16 file generates what PyTorch does, the others something', async () => {
     const [{ greedy: ids, margins }] = golden.sequences as [(typeof golden.sequences)[0]];
-    const made = await greedy(files.f16);
+    const made = await greedy(file('F16'));
     // bf16 weights are f16 here: a margin of 0.02 is far above what that changes.
-    expect(sameGreedy(made.ids, ids, margins, 0.01, 'f16')).toBeGreaterThan(4);
+    expect(sameGreedy(made.ids, ids, margins, 0.01, 'F16')).toBeGreaterThan(4);
     expect(made.text.length).toBeGreaterThan(0);
-    expect((await greedy(files.q8_0)).ids).toHaveLength(24);
+    for (const type of ['Q8_0', 'Q4_0']) expect((await greedy(file(type))).ids).toHaveLength(24);
   });
 
-  test('a table of latency and memory for both', async () => {
-    for (const [outtype, path] of Object.entries(files)) {
-      const rows = await runJson<Record<string, number>[]>([
-        'bench',
-        '-m',
-        path,
-        '-p',
-        '16',
-        '-n',
-        '8',
-        '-r',
-        '2',
-        '-t',
-        '1',
-        '-o',
-        'json',
-      ]);
+  test('a table of latency and memory', async () => {
+    for (const type of ['F16', 'Q8_0', 'Q4_0']) {
+      const args = ['bench', '-m', file(type), '-p', '16', '-n', '8', '-r', '2', '-t', '1', '-o', 'json'];
+      const rows = await runJson<Record<string, number>[]>(args);
       expect(rows).toHaveLength(2);
       for (const row of rows) {
-        expect(row['avg_ts'], outtype).toBeGreaterThan(0);
-        expect(row['peak_rss'], outtype).toBeGreaterThan(0);
+        expect(row['avg_ts'], type).toBeGreaterThan(0);
+        expect(row['peak_rss'], type).toBeGreaterThan(0);
       }
       expect(rows.some((row) => row['ttft_ms']! > 0)).toBe(true);
     }
@@ -165,6 +178,64 @@ test('a folder as output gets a file named after the checkpoint', async () => {
   await mkdir(folder);
   await run(['convert', OPENELM, '-o', folder, '--outtype', 'bf16']);
   expect(await readdir(folder)).toEqual(['openelm-BF16.gguf']);
+});
+
+describe('from the hub', () => {
+  const hub = new FakeHub();
+  const env = (): Record<string, string> => ({ HF_ENDPOINT: hub.endpoint });
+  beforeAll(async () => {
+    await hub.start();
+    for (const file of await readdir(OPENELM)) {
+      const bytes = await readFile(join(OPENELM, file));
+      // The weights apart from the tokenizer, as Apple has them.
+      const repository = /token|template/.test(file) ? 'owner/vocabulary' : 'owner/openelm';
+      hub.add(repository, file, bytes, { lfs: file.endsWith('.safetensors') });
+    }
+    hub.add('owner/vocabulary', 'model.safetensors', Buffer.alloc(1000));
+  });
+  afterAll(() => hub.stop());
+
+  test('convert fetches the checkpoint and the tokenizer, and of each only what it reads', async () => {
+    const path = join(scratch, 'hub.gguf');
+    const converted = await run(
+      [
+        'convert',
+        'hf:owner/openelm@main',
+        '--tokenizer',
+        'hf:owner/vocabulary',
+        '-o',
+        path,
+        '--outtype',
+        'f32',
+      ],
+      { env: env() },
+    );
+    expect(converted.code, converted.stderr).toBe(0);
+    const fetched = hub.downloads.map((request) => request.path.replace('/resolve/main', ''));
+    expect(fetched).toContain('/owner/openelm/model.safetensors');
+    expect(fetched).not.toContain('/owner/openelm/golden.logits.bin');
+    expect(fetched).not.toContain('/owner/vocabulary/model.safetensors');
+    const { ids, text } = await greedy(path);
+    expect(ids).toEqual(golden.sequences[0]!.greedy);
+    expect(text.length).toBeGreaterThan(0);
+  });
+
+  test('pull --snapshot puts every file into a folder, and says which', async () => {
+    const folder = join(scratch, 'snapshot');
+    const args = ['pull', '--snapshot', 'hf:owner/openelm', '--local-dir', folder];
+    const snapshot = await runJson<{ folder: string; files: { path: string }[] }>(args, { env: env() });
+    expect(snapshot.folder).toBe(folder);
+    expect((await readdir(folder)).sort()).toEqual(snapshot.files.map((file) => file.path).sort());
+    expect(
+      (await readFile(join(folder, 'model.safetensors'))).equals(
+        await readFile(join(OPENELM, 'model.safetensors')),
+      ),
+    ).toBe(true);
+    const again = await run(args, { env: env() });
+    expect(again.stdout).toMatch(/0 of them fetched now/);
+    expect((await run(['pull', '--local-dir', folder], { env: env() })).code).toBe(2);
+    expect((await run(['pull', '--snapshot', 'openelm'], { env: env() })).code).toBe(2);
+  });
 });
 
 describe('refuses in one line that says what to do', () => {
