@@ -128,7 +128,7 @@ test('help and version exit with 0; every command shows an example', async () =>
   const results = await Promise.all([...commands, 'rm', 'inspect'].map((name) => run([name, '--help'])));
   for (const { code, stdout } of results) {
     expect(code).toBe(0);
-    expect(stdout).toMatch(/Example:\n {2}nibble /);
+    expect(stdout).toMatch(/Examples?:\n {2}nibble /);
   }
   const version = await run(['--version']);
   expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
