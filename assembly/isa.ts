@@ -65,6 +65,17 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
   return i16x8.add(acc, i16x8.add(even, odd));
 }
 
+/**
+ * Whether dotStep of dot4 takes all 8 bits of a signed weight, as ARM's SDOT does. WebAssembly leaves it open:
+ * x86 takes the weight as unsigned, and ARM without SDOT adds pairs of products in 16 bits.
+ */
+export function signedDot(): bool {
+  if (VARIANT != DOT4) return false;
+  const least = dotStep(i32x4.splat(0), i8x16.splat(-128), i8x16.splat(-128));
+  const mixed = dotStep(i32x4.splat(0), i8x16.splat(127), i8x16.splat(-128));
+  return i32x4.extract_lane(least, 0) == 65536 && i32x4.extract_lane(mixed, 0) == -65024;
+}
+
 /** The row sums, i32x4, of an accumulator of dotStep. */
 // @ts-ignore: decorator
 @inline export function dotSum(acc: v128): v128 {

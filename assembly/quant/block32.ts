@@ -1,6 +1,6 @@
 /**
  * GEMV and GEMM for formats whose scale (and minimum) belong to a block of 32 weights: Q4_0, Q4_1, Q5_0,
- * Q5_1, MXFP4.
+ * Q5_1, MXFP4 and, with SDOT, Q8_0 and IQ4_NL.
  *
  * Weights are stored in groups of 8 rows; within a group the blocks of 32 columns follow one another, so a
  * kernel reads strictly linearly. One block of a group:
@@ -34,7 +34,7 @@ export abstract class Block32 extends Packed {
   abstract storedMinimum(w: usize, v: i32): v128;
   /** The same for stored - offset: what kernels add. */
   abstract minimum(w: usize, v: i32): v128;
-  /** 4 rows x 4 columns of weights, 0..31, one byte each, rows outermost. */
+  /** 4 rows x 4 columns of weights, 0..31 (or, where signedDot() says so, -128..127), one byte each, rows outermost. */
   abstract weights(w: usize, v: i32, i: i32): v128;
 }
 
@@ -297,7 +297,7 @@ const UNPACK_BLOCKS = 16;
     for (let i = 0; i < 8; i++) {
       v128.store(scratch, f.weights(w, v, i));
       for (let k: usize = 0; k < 4; k++) {
-        const q = <i32>load<u8>(scratch + lane + k) - (f.hasMinimum ? 0 : f.offset);
+        const q = <i32>load<i8>(scratch + lane + k) - (f.hasMinimum ? 0 : f.offset);
         const scaled = scale * <f32>q;
         store<f32>(to, f.hasMinimum ? scaled + least : scaled);
         to += 4;

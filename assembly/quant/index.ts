@@ -16,6 +16,9 @@ import * as q4_k from './q4_k';
 import * as q5_k from './q5_k';
 import * as q6_k from './q6_k';
 import * as iq4_nl from './iq4_nl';
+import * as iq4_nlSigned from './iq4_nl-signed';
+import * as q8_0Signed from './q8_0-signed';
+import { DOT4, signedDot } from '../isa';
 import * as mxfp4 from './mxfp4';
 
 /** Kinds of kernels: see q4_0.ts for their parameters. */
@@ -30,6 +33,10 @@ const DEQUANTIZE = 2;
 
 /** Function-table index of a kernel; 0 for an unknown format. */
 export function kernelIndex(format: i32, kind: i32): u32 {
+  if (VARIANT == DOT4 && signedDot()) {
+    if (format == 7) return pick(kind, q8_0Signed.gemv.index, q8_0Signed.gemm.index, q8_0Signed.dequantize.index, q8_0Signed.repack.index);
+    if (format == 13) return pick(kind, iq4_nlSigned.gemv.index, iq4_nlSigned.gemm.index, iq4_nlSigned.dequantize.index, iq4_nlSigned.repack.index);
+  }
   switch (format) {
     case 0: return pick(kind, float.gemvF32.index, float.gemmF32.index, float.dequantizeF32.index, float.repackF32.index);
     case 1: return pick(kind, float.gemvF16.index, float.gemmF16.index, float.dequantizeF16.index, float.repackF16.index);

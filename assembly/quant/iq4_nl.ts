@@ -10,7 +10,7 @@ import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } f
 import { storeScale } from './repack';
 
 // @ts-ignore: decorator
-@lazy const VALUES: usize = memory.data<i8>([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], 16);
+@lazy export const VALUES: usize = memory.data<i8>([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], 16);
 
 @final class IQ4_NL extends Block16 {
   // @ts-ignore: decorator
