@@ -122,6 +122,7 @@ test('help and version exit with 0; every command shows an example', async () =>
     'bench',
     'pull',
     'list',
+    'convert',
     'embed',
     'classify',
   ];
