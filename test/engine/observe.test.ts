@@ -1,7 +1,7 @@
 /** What goes into the matmuls: model.observe. */
 import { describe, expect, test } from 'vitest';
 import type { LoadOptions, Model, Observation } from '../../src/engine/types.ts';
-import { getTensor, openGguf, readTensor } from '../../src/gguf/index.ts';
+import { closeGguf, getTensor, openGguf, readTensor } from '../../src/gguf/index.ts';
 import { fileSource } from '../../src/platform/node/file-source.ts';
 import { loadModelFile } from '../../src/platform/node/load-model.ts';
 import { QWEN3, someIds, TINY_CHAT } from './fixtures.ts';
@@ -47,6 +47,7 @@ test('the last input times the output matrix makes the logits', async () => {
   const names = file.tensors.map(({ name }) => name);
   const tensor = getTensor(file, names.includes('output.weight') ? 'output.weight' : 'token_embd.weight');
   const weights = new Float32Array((await readTensor(file, tensor)).buffer);
+  await closeGguf(file);
   await withModel({}, async (model) => {
     const seen = await inputs(model, IDS, true);
     const x = seen.get(tensor.name)!;
