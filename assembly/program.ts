@@ -9,14 +9,15 @@ import { attendChunk, attendChunks } from './ops/attend';
 import { embedRow, gatherRow } from './ops/embed';
 import { combineRow, dispatchRow, expertChunk, expertChunks } from './ops/experts';
 import { headsChunk, headsChunks, latentRow } from './ops/latent';
-import { gateRow, matmulChunk, matmulChunks } from './ops/matmul';
+import { linearChunk } from './ops/linear';
+import { gateRow, matmulChunk, matmulChunks, settleRow } from './ops/matmul';
 import { rotateChunk, rotateChunks, storeChunk } from './ops/rotate';
 import { routeRow, sortPairs } from './ops/route';
 import {
   BARRIER, FLAGS, GROUP, OBSERVED, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD, OP_ADD_NORM, OP_ATTEND, OP_COMBINE,
-  OP_DISPATCH, OP_EMBED, OP_EXPERTS, OP_GATE, OP_GATHER, OP_HEADS, OP_LATENT, OP_MATMUL, OP_NORM, OP_RECEIVE, OP_ROTATE,
-  OP_ROUTE, OP_SORT, OP_STORE,
-  RECORD_BYTES, USED,
+  OP_DISPATCH, OP_EMBED, OP_EXPERTS, OP_GATE, OP_GATHER, OP_HEADS, OP_LATENT, OP_LINEAR, OP_MATMUL, OP_NORM, OP_RECEIVE,
+  OP_ROTATE,
+  OP_ROUTE, OP_SETTLE, OP_SORT, OP_STORE, RECORD_BYTES, UNITS, USED,
 } from './record';
 import { NONE, STALE, finish, take, wait } from './sync';
 
@@ -32,6 +33,7 @@ function chunksOf(op: usize, opcode: u32, rows: i32): i32 {
   if (opcode == OP_ATTEND) return attendChunks(op, rows);
   if (opcode == OP_EXPERTS) return expertChunks(op, rows);
   if (opcode == OP_HEADS) return headsChunks(op, rows);
+  if (opcode == OP_LINEAR) return load<i32>(op + UNITS);
   // A single token is sorted where it is routed, and its experts all read its own row.
   if (opcode == OP_SORT) return rows > 1 ? 1 : 0;
   if (opcode == OP_DISPATCH) return rows > 1 ? rows : 0;
@@ -59,6 +61,8 @@ function run(op: usize, opcode: u32, chunk: i32, rows: i32, region: usize, scrat
   else if (opcode == OP_COMBINE) combineRow(op, chunk);
   else if (opcode == OP_HEADS) headsChunk(op, chunk, rows, region, scratch);
   else if (opcode == OP_LATENT) latentRow(op, chunk);
+  else if (opcode == OP_LINEAR) linearChunk(op, chunk, rows, region, scratch);
+  else if (opcode == OP_SETTLE) settleRow(op, chunk);
 }
 
 /** Does this worker's part of step `epoch`. True when all of it is done; false when it is over or broken. */

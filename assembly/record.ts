@@ -30,6 +30,8 @@ export const OP_HEADS = 16;
 export const OP_LATENT = 17;
 export const OP_ADD = 18;
 export const OP_STORE = 19;
+export const OP_LINEAR = 20;
+export const OP_SETTLE = 21;
 
 // Flags.
 /** All chunks of the group must be done before the next op starts. */
@@ -87,6 +89,9 @@ export const START_ADD_BIAS = 3;
 export const PART_BYTES: usize = 92; //    from one expert's weights to the next one's
 export const PARTS: usize = 96; //         how many experts
 export const USED: usize = 100; //         experts of a token
+
+// LINEAR: as MATMUL, by a kernel from outside, GEMV; UNITS workers share it.  SETTLE: TO (+)= FROM, as MATMUL ends.
+export const COUNTER: usize = 124; //      of LINEAR: 0 at the start of a step
 
 // HEADS: as MATMUL, for PARTS heads, each with its matrix, its part of the activations and of TO.
 export const X_STEP: usize = 104; //       bytes from one head's activations to the next one's

@@ -6,7 +6,8 @@
  * Counters carry the number of their step in the upper half. A worker that fell asleep in an old step finds
  * another number there, takes nothing and leaves.
  */
-import { DONE, EPOCH, POISON, PROGRESS, SLEEPERS, STOP, TICKETS } from './control';
+import { DONE, EPOCH, POISON, PROGRAM, PROGRESS, SLEEPERS, STOP, TICKETS } from './control';
+import { COUNTER, OPCODE, OP_LINEAR, RECORD_BYTES } from './record';
 
 /** Looks at memory this often before going to sleep: some tens of microseconds. */
 const SPINS = 4000;
@@ -33,6 +34,8 @@ export function begin(epoch: i32, ops: i32): void {
   for (let op = 0; op < ops; op++) {
     atomic.store<i64>(ticket(op), value);
     atomic.store<i64>(ticket(op) + 8, value);
+    const record = <usize>load<u32>(PROGRAM) + <usize>op * RECORD_BYTES;
+    if (load<u32>(record + OPCODE) == OP_LINEAR) atomic.store<i32>(record + COUNTER, 0);
   }
 }
 

@@ -99,6 +99,18 @@ export function gateRow(op: usize, row: i32): void {
   gate(op, to, 0, <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE), 0, 1, load<i32>(op + WIDTH));
 }
 
+/** SETTLE: one row of sums that a kernel from outside has made: from where they start, through the activation. */
+export function settleRow(op: usize, row: i32): void {
+  const y = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
+  const from = <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE);
+  const groups = load<i32>(op + ROW_GROUPS);
+  begin(op, y, 0, groups);
+  for (let i: usize = 0, bytes = <usize>groups << 5; i < bytes; i += 16) {
+    v128.store(y + i, f32x4.add(v128.load(y + i), v128.load(from + i)));
+  }
+  if (load<u32>(op + FLAGS) & ACTED) act(op, y, 0, 1, groups << 3);
+}
+
 export function matmulChunk(op: usize, chunk: i32, rows: i32, region: usize, scratch: usize): void {
   const per = groupsPerChunk(op, rows);
   const first = chunk * per;

@@ -15,6 +15,7 @@ import * as q3_k from './q3_k';
 import * as q4_k from './q4_k';
 import * as q5_k from './q5_k';
 import * as q6_k from './q6_k';
+import * as linear from './q4-linear';
 import * as iq4_nl from './iq4_nl';
 import * as iq4_nlSigned from './iq4_nl-signed';
 import * as q8_0Signed from './q8_0-signed';
@@ -56,6 +57,10 @@ export function kernelIndex(format: i32, kind: i32): u32 {
     case 15: return pick(kind, q4_0.gemv.index, q4_0.gemm.index, q4_0.dequantize.index, interleaved.repack4x4.index);
     case 16: return pick(kind, q4_0.gemv.index, q4_0.gemm.index, q4_0.dequantize.index, interleaved.repack4x8.index);
     case 17: return pick(kind, q4_0.gemv.index, q4_0.gemm.index, q4_0.dequantize.index, interleaved.repack8x8.index);
+    // For kernels from outside: src/engine/linear.ts.
+    case 18: return pick(kind, 0, 0, 0, linear.repackQ4_0Groups.index);
+    case 19: return pick(kind, 0, 0, 0, linear.repackQ4_0Rows.index);
+    case 20: return pick(kind, 0, 0, 0, linear.repackQ4_1Rows.index);
     default: return 0;
   }
 }

@@ -42,6 +42,8 @@ export interface SegmentMemory {
 
 export interface WorkerSetup {
   module: WebAssembly.Module;
+  /** A kernel from outside, to be plugged into the function table: see linear.ts. */
+  kernel?: WebAssembly.Module;
   threads: number;
   segments: SegmentMemory[];
   /** The files of the model, by shard. */

@@ -19,6 +19,7 @@ import { KV_F16, KV_F32, KV_Q8_0, RECORD_BYTES } from '../kernels/record.ts';
 import type { ExpertSpec, ModelSpec } from './architectures/types.ts';
 import type { Fusion } from './fusion.ts';
 import type { Buffer, Op, SegmentProgram } from './program.ts';
+import { LINEAR_SCRATCH, LINEAR_STATICS_END, type LinearKernel } from './linear.ts';
 import { formOf, type Weight } from './weights.ts';
 import type { KvType } from './types.ts';
 
@@ -38,6 +39,8 @@ export interface LayoutOptions {
   split: readonly Fusion[];
   /** Keep the inputs of matmuls: see observe.ts. */
   observe: boolean;
+  /** For the 4-bit linear layers, in the place of the engine's own. */
+  kernel?: LinearKernel;
 }
 
 /** Sequences in one batch at most: each has a page table in the step inputs. */
@@ -126,7 +129,10 @@ export function weightsOf(op: Op): Weight[] {
     case 'expertMatmul':
       return [op.weight, op.up].filter((weight) => weight !== undefined);
     case 'headMatmul':
+    case 'linear':
       return [op.weight];
+    case 'settle':
+      return op.bias ? [op.bias] : [];
     case 'latent':
       return [op.kNorm];
     case 'route':
@@ -160,6 +166,7 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
     ['expertGate', most((layer) => layer.experts?.feedForward ?? 0)],
     ['expertUp', writes(program, 'expertUp') ? most((layer) => layer.experts?.feedForward ?? 0) : 0],
     ['expertOutput', most((layer) => (layer.experts ? spec.width : 0))],
+    ['linear', Math.max(0, ...program.ops.map((op) => (op.kind === 'linear' ? op.weight.rows : 0)))],
     ['output', spec.width],
     ['logits', program.last === spec.layers.length ? spec.outputs : 0],
   ]);
@@ -167,7 +174,8 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
 
 /** There are matmuls into this buffer. */
 function writes(program: SegmentProgram, buffer: Buffer): boolean {
-  return program.ops.some((op) => (op.kind === 'matmul' || op.kind === 'expertMatmul') && op.to === buffer);
+  const kinds = ['matmul', 'expertMatmul', 'settle'];
+  return program.ops.some((op) => kinds.includes(op.kind) && 'to' in op && op.to === buffer);
 }
 
 /** Bytes of one head's keys or values in a page: tileBytes in assembly/ops/kv-cache.ts. */
@@ -241,7 +249,7 @@ export function layoutSegment(
   options: LayoutOptions,
 ): SegmentLayout {
   const { threads, batch, outputs, pages } = options;
-  let top = CONTROL + 1024;
+  let top = options.kernel ? LINEAR_STATICS_END : CONTROL + 1024;
   const take = (bytes: number, to = 64) => {
     const address = align(top, to);
     top = address + bytes;
@@ -313,6 +321,7 @@ export function layoutSegment(
     attendScratch(spec, program),
     matmulScratch(program, batch),
     embedScratch(program),
+    options.kernel ? LINEAR_SCRATCH : 0,
   );
   const privateBytes = align(privateTop + scratchBytes, 4096) + 192;
   const privateAddress = take(privateBytes * threads, 4096);

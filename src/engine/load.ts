@@ -6,7 +6,7 @@ import { typeLabel } from '../gguf/tensor-types.ts';
 import { fingerprint } from '../gguf/fingerprint.ts';
 import type { ByteSource, GgufFile } from '../gguf/types.ts';
 import { PAGE } from '../kernels/control.ts';
-import { instantiate } from '../kernels/exports.ts';
+import { instantiate, plug } from '../kernels/exports.ts';
 import { formatOf } from '../kernels/formats.ts';
 import { Engine } from './engine.ts';
 import { splitOf } from './fusion.ts';
@@ -99,7 +99,13 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
     profile: options.profile ?? false,
     split: splitOf(options.fuse),
     observe: options.observe ?? false,
+    kernel: options.kernel,
   };
+  if (layoutOptions.kernel && layoutOptions.exact) {
+    throw new UsageError(
+      'a kernel from outside computes with int8 activations: leave --activations f32 away',
+    );
+  }
   const layouts = layoutModel(spec, layoutOptions, options.segmentLimit);
   const sum = (f: (layout: SegmentLayout) => number) =>
     layouts.reduce((total, layout) => total + f(layout), 0);
@@ -130,13 +136,15 @@ export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promis
   const segments = layouts.map((layout) => {
     const memory = allocate(layout.bytes);
     const kernels = instantiate(module, memory);
-    writeSegment(memory, kernels, spec, layout, layoutOptions);
+    const linear = options.kernel ? plug(options.kernel.module, kernels, memory) : 0;
+    writeSegment(memory, kernels, spec, layout, layoutOptions, linear);
     return { memory, kernels, layout };
   });
   const load = new SharedArrayBuffer(LOAD_WORDS * 4);
   const tasks = loadTasks(layouts);
   const workers = host.start({
     module,
+    kernel: options.kernel?.module,
     threads: layoutOptions.threads,
     segments: segments.map(({ memory, layout }) => {
       const hidden = layout.buffers.get('hidden')!;

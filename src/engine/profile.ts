@@ -14,13 +14,14 @@ export interface StepCounts {
 function label(op: Op): string {
   if (!('weight' in op) || op.kind === 'embed') return op.kind;
   const part = op.weight.tensor.name.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');
+  if (op.kind === 'linear') return `linear ${part}`;
   return 'up' in op && op.up ? `matmul ${part} + up` : `matmul ${part}`;
 }
 
 /** Multiplications of an op, and bytes of weights that it read; of experts at most. */
 function work(op: Op, { steps, tokens, outputs }: StepCounts): { macs: number; bytes: number } {
   if (!('weight' in op) || op.kind === 'embed') return { macs: 0, bytes: 0 };
-  let rows = op.kind === 'matmul' && op.onOutputs ? outputs : tokens;
+  let rows = 'onOutputs' in op && op.onOutputs ? outputs : tokens;
   let parts = steps;
   if (op.kind === 'expertMatmul') {
     rows = tokens * op.experts.used;

@@ -30,6 +30,7 @@ export type Buffer =
   | 'lowQuery'
   | 'latentQuery'
   | 'latentOutput'
+  | 'linear'
   | 'output'
   | 'logits'
   | PairBuffer;
@@ -83,6 +84,19 @@ export type Op =
       /** The activations are of pairs; else they are the tokens', dispatched. */
       fromPairs: boolean;
       barrier: boolean;
+    }
+  /** A matmul by a kernel from outside, into `linear`: see linear.ts. */
+  | { kind: 'linear'; weight: Weight; workers: 'one' | 'all'; onOutputs?: boolean }
+  /** to (+)= linear (+ bias), as a matmul ends. */
+  | {
+      kind: 'settle';
+      rows: number;
+      to: Buffer;
+      bias?: Weight;
+      add?: boolean;
+      act?: Activation;
+      softcap?: number;
+      onOutputs?: boolean;
     }
   /** A matmul per head: `from` activations of the row and `step` values of `to` belong to each. */
   | {

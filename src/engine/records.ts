@@ -9,6 +9,7 @@ import {
   KV_CODES,
   padded,
   partBytes,
+  type ActivationSlot,
   type LayoutOptions,
   type SegmentLayout,
 } from './layout.ts';
@@ -39,6 +40,7 @@ export function writeSegment(
   spec: ModelSpec,
   layout: SegmentLayout,
   options: LayoutOptions,
+  linear: number,
 ): void {
   const view = new DataView(memory.buffer);
   const u32 = (address: number, value: number) => view.setUint32(address, value, true);
@@ -72,6 +74,7 @@ export function writeSegment(
       spec,
       layout,
       options,
+      linear,
     );
     let group = index;
     while (!hasBarrier(ops[group]!)) group++;
@@ -90,6 +93,8 @@ class RecordWriter {
   private readonly spec: ModelSpec;
   private readonly layout: SegmentLayout;
   private readonly options: LayoutOptions;
+  /** Table index of the kernel from outside, where there is one. */
+  private readonly linearIndex: number;
 
   constructor(
     view: DataView,
@@ -98,6 +103,7 @@ class RecordWriter {
     spec: ModelSpec,
     layout: SegmentLayout,
     options: LayoutOptions,
+    linearIndex: number,
   ) {
     this.view = view;
     this.at = at;
@@ -105,6 +111,7 @@ class RecordWriter {
     this.spec = spec;
     this.layout = layout;
     this.options = options;
+    this.linearIndex = linearIndex;
   }
 
   private u32(word: number, value: number): void {
@@ -152,6 +159,15 @@ class RecordWriter {
         if (op.onOutputs) flags |= R.ON_OUTPUTS;
         if (op.act !== undefined || op.softcap !== undefined) flags |= R.ACTED;
         flags |= this.exactFlag(op.weight);
+        break;
+      case 'linear':
+        this.linear(op);
+        if (op.onOutputs) flags |= R.ON_OUTPUTS;
+        break;
+      case 'settle':
+        this.settle(op);
+        if (op.onOutputs) flags |= R.ON_OUTPUTS;
+        if (op.act !== undefined || op.softcap !== undefined) flags |= R.ACTED;
         break;
       case 'expertMatmul':
         this.expertMatmul(op);
@@ -265,6 +281,11 @@ class RecordWriter {
     this.f32(R.EPSILON, this.spec.epsilon);
   }
 
+  /** Bytes from one row of activations to the next. Kernels from outside know no gaps between rows. */
+  private rowStride(slot: ActivationSlot, form: ActivationForm, width: number): number {
+    return this.options.kernel ? activationBytes(form, width) : slot.stride;
+  }
+
   private activate(op: Op & { kind: 'activate' }): void {
     this.u32(R.OPCODE, R.OP_ACTIVATE);
     this.buffer(op.from, R.FROM, R.FROM_STRIDE);
@@ -273,7 +294,7 @@ class RecordWriter {
       const [shared, priv, stride] = FORM_WORDS[form];
       const slot = op.experts ? this.layout.pairSlots.get(form)! : this.layout.slots.get(form)!;
       this.u32(shared, slot.shared);
-      this.u32(stride, slot.stride);
+      this.u32(stride, this.rowStride(slot, form, op.width));
       this.u32(priv, slot.private);
     }
   }
@@ -329,14 +350,43 @@ class RecordWriter {
     const slot = activationSlot(this.layout, op.weight, this.options.exact);
     this.u32(R.X_SHARED, slot.shared);
     this.u32(R.X_PRIVATE, slot.private);
-    this.u32(R.X_STRIDE, slot.stride);
+    this.u32(R.X_STRIDE, this.rowStride(slot, formOf(op.weight, this.options.exact), op.weight.columns));
+    this.result(op);
+    this.u32(R.UP_WEIGHTS, this.address(op.up));
+  }
+
+  /** How the sums of a matmul start, and what they go through. */
+  private result(op: Op & { kind: 'matmul' | 'settle' }): void {
     const start = op.add ? (op.bias ? R.START_ADD_BIAS : R.START_ADD) : op.bias ? R.START_BIAS : R.START_ZERO;
     this.u32(R.START, start);
     this.u32(R.BIAS, this.address(op.bias));
-    this.u32(R.UP_WEIGHTS, this.address(op.up));
     this.activation(op.act);
     if (op.softcap) this.u32(R.ACTIVATION, R.ACT_SOFTCAP);
     this.f32(R.SCALE, op.softcap ?? 0);
+  }
+
+  /** Rows without gaps: a kernel from outside knows no other stride. */
+  private linear(op: Op & { kind: 'linear' }): void {
+    const { weight } = op;
+    this.u32(R.OPCODE, R.OP_LINEAR);
+    this.u32(R.TO, this.layout.buffers.get('linear')!.address);
+    this.u32(R.WIDTH, weight.columns);
+    this.u32(R.WEIGHTS, this.address(weight));
+    this.u32(R.ROW_GROUPS, weight.rows / 8);
+    this.u32(R.UNITS, op.workers === 'all' ? this.options.threads : 1);
+    this.u32(R.GEMV, this.linearIndex);
+    const slot = activationSlot(this.layout, weight, false);
+    this.u32(R.X_SHARED, slot.shared);
+    this.u32(R.X_PRIVATE, slot.private);
+  }
+
+  private settle(op: Op & { kind: 'settle' }): void {
+    this.u32(R.OPCODE, R.OP_SETTLE);
+    this.buffer(op.to, R.TO, R.TO_STRIDE);
+    this.u32(R.FROM, this.layout.buffers.get('linear')!.address);
+    this.u32(R.FROM_STRIDE, op.rows * 4);
+    this.u32(R.ROW_GROUPS, op.rows / 8);
+    this.result(op);
   }
 
   private heads(op: Op & { kind: 'rotate' | 'store' | 'attend' | 'latent' }): void {

@@ -10,7 +10,8 @@ import {
   type LayoutOptions,
   type SegmentLayout,
 } from './layout.ts';
-import { compileProgram } from './program.ts';
+import { plugLinear } from './linear.ts';
+import { compileProgram, type SegmentProgram } from './program.ts';
 
 /**
  * Layouts of as few segments as `limit` bytes of weights per segment (and 4 GiB in all) allow.
@@ -20,8 +21,10 @@ import { compileProgram } from './program.ts';
 export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEMORY_LIMIT): SegmentLayout[] {
   if (!(limit > 0)) throw new ModelError(`the segment limit must be a number of bytes, not ${limit}`);
   const layers = spec.layers.length;
+  const { kernel } = options;
+  const plugged = (program: SegmentProgram) => (kernel ? plugLinear(program, kernel) : program);
   const compile = (cuts: number[]) =>
-    compileProgram(spec, cuts, options.exact).map((program) => splitProgram(program, options.split));
+    compileProgram(spec, cuts, options.exact).map((program) => plugged(splitProgram(program, options.split)));
   const apart = compile(Array.from({ length: layers - 1 }, (_, i) => i + 1));
   const needs = apart.map((program) => {
     const layout = layoutSegment(spec, program, options);

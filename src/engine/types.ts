@@ -6,6 +6,9 @@ import type { ByteSource } from '../gguf/types.ts';
 import type { Fusion } from './fusion.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 import type { Pooling } from './architectures/types.ts';
+import type { LinearKernel } from './linear.ts';
+
+export type { LinearKernel } from './linear.ts';
 
 export type KvType = 'f16' | 'f32' | 'q8_0';
 
@@ -53,6 +56,8 @@ export interface LoadOptions {
   v8Flags?: boolean;
   /** Collect per-op times: `model.profile()`. */
   profile?: boolean;
+  /** A kernel from outside for the 4-bit linear layers, such as one of the lab. */
+  kernel?: LinearKernel;
   /** Keep what goes into the matmuls, for `model.observe`; batches are then of 64 tokens, unless stated. */
   observe?: boolean;
   /** On too little memory, try a smaller context, then a q8_0 cache; every attempt is reported. */

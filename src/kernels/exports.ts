@@ -66,3 +66,13 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
   const instance = new WebAssembly.Instance(module, { env: { memory, now: () => performance.now() } });
   return instance.exports as unknown as KernelExports;
 }
+
+/** Puts the function `linear` of another module on the same memory into the function table; returns its index. */
+export function plug(
+  module: WebAssembly.Module,
+  { table }: KernelExports,
+  memory: WebAssembly.Memory,
+): number {
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  return table.grow(1, instance.exports.linear);
+}

@@ -15,7 +15,13 @@ import {
 } from '../../engine/host.ts';
 import { GgufError } from '../../errors.ts';
 import { TOKENS } from '../../kernels/control.ts';
-import { DEQUANTIZE_KERNEL, instantiate, REPACK_KERNEL, type KernelExports } from '../../kernels/exports.ts';
+import {
+  DEQUANTIZE_KERNEL,
+  instantiate,
+  plug,
+  REPACK_KERNEL,
+  type KernelExports,
+} from '../../kernels/exports.ts';
 import { poison } from '../../kernels/poison.ts';
 
 export interface WorkerTask {
@@ -26,7 +32,12 @@ export interface WorkerTask {
 
 export default function work({ setup, index }: WorkerTask): void {
   try {
-    const kernels = setup.segments.map(({ memory }) => instantiate(setup.module, memory));
+    const kernels = setup.segments.map(({ memory }) => {
+      const instance = instantiate(setup.module, memory);
+      // The same index as in the thread that wrote the records: all tables grow alike.
+      if (setup.kernel) plug(setup.kernel, instance, memory);
+      return instance;
+    });
     const words = new Int32Array(setup.load);
     load(setup, index, kernels, words);
     Atomics.add(words, LOAD_READY, 1);
