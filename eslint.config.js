@@ -4,7 +4,18 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   // AssemblyScript is not TypeScript: asc is its checker.
-  { ignores: ['dist', 'node_modules', 'assembly', 'lab', 'coverage', 'test/fixtures', 'models'] },
+  {
+    ignores: [
+      'dist',
+      'node_modules',
+      'assembly',
+      'lab/*',
+      '!lab/tool',
+      'coverage',
+      'test/fixtures',
+      'models',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.strict,
   { languageOptions: { globals: globals.node } },

@@ -199,7 +199,7 @@ function kernelUnits() {
 }
 
 /** What tsconfig.build.json compiles, and what it makes of a file. */
-const SOURCES = ['src', 'tools'];
+const SOURCES = ['src', 'tools', 'lab/tool'];
 const ENDINGS = ['.js', '.js.map', '.d.ts', '.d.ts.map'];
 
 function typescriptUnit() {

@@ -32,8 +32,10 @@ async function openModel(
   try {
     // Here, so that --help and bad usage need not wait for the engine.
     const { loadModel } = await import('../index.ts');
+    const kernel = flags.kernel === undefined ? undefined : await labKernel(flags.kernel);
     const model = await loadModel(flags.model, {
       ...loadOptionsOf(flags),
+      kernel,
       ...options.load,
       ...storeOptionsOf(flags),
       signal: context.signal,
@@ -53,6 +55,11 @@ async function openModel(
   } finally {
     progress.stop();
   }
+}
+
+async function labKernel(name: string): Promise<LoadOptions['kernel']> {
+  const { linearKernel } = await import('../../lab/tool/kernel.ts');
+  return linearKernel(name);
 }
 
 /** Runs with a model that is disposed whatever happens; afterwards --profile has its say. */

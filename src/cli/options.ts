@@ -23,6 +23,7 @@ export interface RunFlags extends SourceFlags {
   kvType?: KvType;
   activations?: ActivationType;
   variant?: KernelVariant;
+  kernel?: string;
   segmentLimit?: number;
   fallback?: boolean;
   profile?: boolean;
@@ -135,6 +136,12 @@ export function addRunOptions(command: Command, { threads = true } = {}): Comman
         'dot2',
         'dot4',
       ]),
+    )
+    .addOption(
+      new Option(
+        '--kernel <kernel>',
+        'a kernel of the course for the 4-bit linear layers: lab:STAGE, solution:STAGE',
+      ),
     )
     .addOption(
       new Option('--segment-limit <bytes>', 'weights per WebAssembly memory, such as 512M').argParser(

@@ -12,6 +12,7 @@ import { addEmbed } from './commands/embed.ts';
 import { addGenerate } from './commands/generate.ts';
 import { addImatrix } from './commands/imatrix.ts';
 import { addInspect } from './commands/inspect.ts';
+import { addLab } from './commands/lab.ts';
 import { addList } from './commands/list.ts';
 import { addLogits } from './commands/logits.ts';
 import { addPerplexity } from './commands/perplexity.ts';
@@ -39,6 +40,7 @@ const COMMANDS = [
   addRemove,
   addConvert,
   addInspect,
+  addLab,
 ];
 
 export function createProgram(context: CliContext): Command {
