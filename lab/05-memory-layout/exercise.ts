@@ -27,7 +27,7 @@ function dotGroup(w: usize, x: usize, y: usize, blocks: i32): void {
   //         four activations to each of them.
   // TODO 3: add products in 16 bits over the whole block (why do they fit?), then make one sum per row.
   // TODO 4: scale four rows at once with scales(w, v) and minimums(w, v).
-  for (let r: usize = 0; r < GROUP_ROWS; r++) {
+  for (let r: usize = 0; r < <usize>GROUP_ROWS; r++) {
     let sum: f32 = 0, block = w, xb = x;
     for (let b = 0; b < blocks; b++) {
       let dot = 0;

@@ -25,7 +25,7 @@ function dotGroup(w: usize, x: usize, y: usize, blocks: i32): void {
   // TODO 2: i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, sums) multiplies 16 bytes and adds the products by fours to
   //         the lanes of sums. The second operand has seven bits: which of the two are the weights?
   // TODO 3: sums are 32 bits wide now. What can you leave out?
-  for (let r: usize = 0; r < GROUP_ROWS; r++) {
+  for (let r: usize = 0; r < <usize>GROUP_ROWS; r++) {
     let sum: f32 = 0, block = w, xb = x;
     for (let b = 0; b < blocks; b++) {
       let dot = 0;

@@ -22,7 +22,7 @@ export function linear(
 
 /** Eight rows times one token: eight sums at y. */
 function dotGroup(w: usize, x: usize, y: usize, blocks: i32): void {
-  for (let r: usize = 0; r < GROUP_ROWS; r++) {
+  for (let r: usize = 0; r < <usize>GROUP_ROWS; r++) {
     let sum: f32 = 0, block = w, xb = x;
     for (let b = 0; b < blocks; b++) {
       let dot = 0;

@@ -2,18 +2,17 @@
 import { existsSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PACKAGE_ROOT, builtModule } from '../../src/platform/node/package-root.ts';
 import type { Stage } from './stages.ts';
 
-/** The package's folder: from lab/tool in a checkout, from dist/lab/tool once compiled. */
-export const PACKAGE = fileURLToPath(
-  new URL(import.meta.url.endsWith('.ts') ? '../../' : '../../../', import.meta.url),
-);
+/** The package's folder. */
+export const PACKAGE = fileURLToPath(PACKAGE_ROOT);
 export const LAB = join(PACKAGE, 'lab');
 export const KIT = join(LAB, 'kit');
 
 /** A script of the lab that runs in a thread or process of its own: Node 20 loads only compiled ones. */
 export function compiled(path: string): URL {
-  return new URL(`file://${join(PACKAGE, 'dist', 'lab', 'tool', path).split(sep).join('/')}`);
+  return builtModule(`lab/tool/${path}`);
 }
 
 /** Where exercises are worked on: `lab/work` of a checkout; of the current folder where nibble is installed. */

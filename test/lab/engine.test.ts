@@ -31,10 +31,10 @@ const own = await logits();
 test.each(['00', '01', '02', '03', '04', '05', '06', '07', '08', '09'])('stage %s', async (stage) => {
   const found = await logits(await linearKernel(`solution:${stage}`, work));
   expect(found).toHaveLength(own.length);
-  // The order of additions differs, nothing else: a thousandth of the logits' spread is much more than that makes.
+  // Another order of additions, and now and then an activation that is rounded to the next of its 8 bits.
   const spread = Math.max(...own.slice(0, 1280)) - Math.min(...own.slice(0, 1280));
   const worst = Math.max(...found.map((value, i) => Math.abs(value - own[i]!)));
-  expect(worst).toBeLessThan(1e-3 * spread);
+  expect(worst).toBeLessThan(1e-2 * spread);
   expect(found.every(Number.isFinite)).toBe(true);
 });
 

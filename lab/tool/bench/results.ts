@@ -1,4 +1,4 @@
-/** What a bench found, as it is kept and merged: plain JSON. */
+/** What a bench found, as it is kept, reported and merged: plain JSON. */
 import type { Shape } from '../problems/index.ts';
 
 /** The machine that something was measured on. */
@@ -11,20 +11,30 @@ export interface Machine {
   memoryBytes: number;
 }
 
+/** What the machine can do at most: 10^9 bytes read per second and 10^9 multiply-accumulates of 8 bits. */
+export interface Limits {
+  one: { gbs: number; gmacs: number };
+  all: { gbs: number; gmacs: number };
+}
+
 /** One kernel on one shape. */
 export interface KernelRow extends Shape {
   stage: string;
   /** Whose kernel: the learner's, or the course's where there is none. */
-  kernel: 'yours' | 'solution';
+  kernel: 'lab' | 'solution';
+  /** The shape's name: `large`, or the layers of the model. */
+  shape: string;
   workers: number;
   milliseconds: number;
   /** 10^9 operations per second; a multiply-accumulate is two. */
   gops: number;
   /** 10^9 bytes of weights per second. */
   gbs: number;
+  /** Stage 09: the engine's own speed on the same weights, in the same run. */
+  opponentGops?: number;
 }
 
-/** One stage's kernel inside the engine. */
+/** One stage's kernel inside the engine; `none`: the engine's own. */
 export interface EndToEndRow {
   stage: string;
   model: string;
@@ -33,7 +43,7 @@ export interface EndToEndRow {
   decodeTokensPerSecond: number;
   timeToFirstTokenMs: number;
   msPerToken: number;
-  /** Share of the workers' time in decoding that the stage's kernel takes. */
+  /** Share of decoding's time that the 4-bit linear layers take. */
   linearShare: number;
 }
 
@@ -41,8 +51,7 @@ export interface BenchResults {
   version: 1;
   at: string;
   machine: Machine;
-  /** Measured read bandwidth, 10^9 bytes per second: one worker, and all. */
-  bandwidth: { one: number; all: number; workers: number };
+  limits: Limits;
   kernels: KernelRow[];
   endToEnd: EndToEndRow[];
 }

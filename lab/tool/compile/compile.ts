@@ -122,7 +122,7 @@ function findCompiler(): string {
 let thread: Worker | undefined;
 
 function startThread(): Worker {
-  const started = new Worker(compiled('compile/asc.js'), {
+  const started = new Worker(compiled('compile/asc'), {
     resourceLimits: { maxOldGenerationSizeMb: 1024 },
   });
   started.unref();

@@ -19,7 +19,7 @@ export class Pool {
   /** The first `count` threads; those that are missing are started. */
   private async use(count: number): Promise<Worker[]> {
     while (this.threads.length < count) {
-      const thread = new Worker(compiled('runner/thread.js'));
+      const thread = new Worker(compiled('runner/thread'));
       thread.unref();
       this.threads.push(thread);
     }

@@ -4,9 +4,17 @@ import type { CheckReport, Finding, SpeedFinding } from '../../../lab/tool/check
 import type { StageState } from '../../../lab/tool/course.ts';
 import { ExitError } from '../failure.ts';
 import type { CliContext } from '../context.ts';
-import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
+import {
+  jsonOption,
+  modelOption,
+  offlineOption,
+  threadsOption,
+  verboseOption,
+  type OutputFlags,
+} from '../options.ts';
 import { integer } from '../parse.ts';
 import { plainTable } from '../table.ts';
+import type { BenchFlags, GradeFlags, ReportFlags } from './lab-bench.ts';
 
 interface Flags extends OutputFlags {
   work?: string;
@@ -43,12 +51,37 @@ export function addLab(program: Command, context: CliContext): void {
   hint
     .addOption(new Option('-n, --number <n>', 'this one').argParser(integer(1, 99)))
     .action((stage: string, flags: Flags & { number?: number }) => showHint(context, stage, flags));
+  add('bench [stages...]', 'GOP/s of the kernels, and tokens per second of a model with each of them')
+    .addOption(threadsOption())
+    .addOption(modelOption())
+    .option('--tiny', 'the model inside the package')
+    .option('--solutions', "the course's kernels")
+    .option('--no-end-to-end', 'kernels only')
+    .addOption(new Option('--rounds <n>', 'of each kernel').argParser(integer(1, 1000)).default(5))
+    .option('--out <file>', 'the results as JSON')
+    .option('--svg <folder>', 'bars, roofline and tokens per second as drawings')
+    .option('--arm', 'count instructions on emulated ARM cores, and predict cycles')
+    .addOption(offlineOption())
+    .action(async (names: string[], flags: BenchFlags) =>
+      (await benching()).benchStages(context, names, flags),
+    );
+  add('report', 'your code, checks, figures and the questions, as Markdown and HTML')
+    .option('--to <path>', 'folder of the report, or file of the chart of --merge')
+    .option('--bundle', 'also report.zip, to hand in')
+    .option('--merge <files...>', 'results of several machines side by side')
+    .action(async (flags: ReportFlags) => (await benching()).report(context, flags));
+  add('grade <paths...>', 'grade what was handed in, as CSV')
+    .addOption(threadsOption())
+    .option('--no-speed', 'results only')
+    .option('--out <file>', 'the CSV')
+    .action(async (paths: string[], flags: GradeFlags) => (await benching()).gradeAll(context, paths, flags));
   add('solution <stage>', "the course's own kernel").action((stage: string, flags: Flags) =>
     showSolution(context, stage, flags),
   );
 }
 
 /** Loaded only here: a chat needs nothing of the course. */
+const benching = () => import('./lab-bench.ts');
 const paths = () => import('../../../lab/tool/paths.ts');
 const course = () => import('../../../lab/tool/course.ts');
 const stages = () => import('../../../lab/tool/stages.ts');
