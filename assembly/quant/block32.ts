@@ -15,7 +15,7 @@
  */
 import { DOT4, dotBias, dotStep, dotSum, madd, scaleUp } from '../isa';
 import { Packed, repackRows } from './repack';
-import { looped, quarter, repeated } from './steps';
+import { fromRegisters, looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class Block32 extends Packed {
@@ -180,18 +180,37 @@ export abstract class Block32 extends Packed {
     let a00 = start(f, x0), a10 = start(f, x1), a20 = start(f, x2), a30 = start(f, x3);
     let a01 = a00, a11 = a10, a21 = a20, a31 = a30;
     const stepsEnd = u + 256;
-    do {
-      const w0 = v128.load(u), w1 = v128.load(u, 16);
-      let s = v128.load32_splat(x0);
-      a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
-      s = v128.load32_splat(x1);
-      a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
-      s = v128.load32_splat(x2);
-      a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
-      s = v128.load32_splat(x3);
-      a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
-      u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
-    } while (u < stepsEnd);
+    if (fromRegisters()) {
+      do {
+        const q0 = quarter(x0), q1 = quarter(x1), q2 = quarter(x2), q3 = quarter(x3);
+        let w0 = v128.load(u, 0), w1 = v128.load(u, 16);
+        a00 = dotStep(a00, repeated(q0, x0, 0), w0); a01 = dotStep(a01, repeated(q0, x0, 0), w1); a10 = dotStep(a10, repeated(q1, x1, 0), w0); a11 = dotStep(a11, repeated(q1, x1, 0), w1);
+        a20 = dotStep(a20, repeated(q2, x2, 0), w0); a21 = dotStep(a21, repeated(q2, x2, 0), w1); a30 = dotStep(a30, repeated(q3, x3, 0), w0); a31 = dotStep(a31, repeated(q3, x3, 0), w1);
+        w0 = v128.load(u, 32); w1 = v128.load(u, 48);
+        a00 = dotStep(a00, repeated(q0, x0, 1), w0); a01 = dotStep(a01, repeated(q0, x0, 1), w1); a10 = dotStep(a10, repeated(q1, x1, 1), w0); a11 = dotStep(a11, repeated(q1, x1, 1), w1);
+        a20 = dotStep(a20, repeated(q2, x2, 1), w0); a21 = dotStep(a21, repeated(q2, x2, 1), w1); a30 = dotStep(a30, repeated(q3, x3, 1), w0); a31 = dotStep(a31, repeated(q3, x3, 1), w1);
+        w0 = v128.load(u, 64); w1 = v128.load(u, 80);
+        a00 = dotStep(a00, repeated(q0, x0, 2), w0); a01 = dotStep(a01, repeated(q0, x0, 2), w1); a10 = dotStep(a10, repeated(q1, x1, 2), w0); a11 = dotStep(a11, repeated(q1, x1, 2), w1);
+        a20 = dotStep(a20, repeated(q2, x2, 2), w0); a21 = dotStep(a21, repeated(q2, x2, 2), w1); a30 = dotStep(a30, repeated(q3, x3, 2), w0); a31 = dotStep(a31, repeated(q3, x3, 2), w1);
+        w0 = v128.load(u, 96); w1 = v128.load(u, 112);
+        a00 = dotStep(a00, repeated(q0, x0, 3), w0); a01 = dotStep(a01, repeated(q0, x0, 3), w1); a10 = dotStep(a10, repeated(q1, x1, 3), w0); a11 = dotStep(a11, repeated(q1, x1, 3), w1);
+        a20 = dotStep(a20, repeated(q2, x2, 3), w0); a21 = dotStep(a21, repeated(q2, x2, 3), w1); a30 = dotStep(a30, repeated(q3, x3, 3), w0); a31 = dotStep(a31, repeated(q3, x3, 3), w1);
+        u += 128; x0 += 16; x1 += 16; x2 += 16; x3 += 16;
+      } while (u < stepsEnd);
+    } else {
+      do {
+        const w0 = v128.load(u), w1 = v128.load(u, 16);
+        let s = v128.load32_splat(x0);
+        a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
+        s = v128.load32_splat(x1);
+        a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
+        s = v128.load32_splat(x2);
+        a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
+        s = v128.load32_splat(x3);
+        a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
+        u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+      } while (u < stepsEnd);
+    }
     // x now points at its block's scale.
     const s0 = v128.load(u), s1 = v128.load(u, 16);
     let s = v128.load32_splat(x0);
