@@ -4,6 +4,7 @@ import { classify, embed } from '../engine/embed.ts';
 import { generate } from '../engine/generate.ts';
 import type { SpeculationPlan } from '../engine/speculation/speculator.ts';
 import type {
+  CacheStats,
   ChatMessage,
   Classification,
   ClassifyOptions,
@@ -209,6 +210,10 @@ export class ChatModel implements Model {
     if (!Array.isArray(texts))
       throw new UsageError('texts must be a list of strings or of lists of token ids');
     return texts.map((text) => (typeof text === 'string' ? this.tokenizer.encode(text) : text));
+  }
+
+  cacheStats(): CacheStats {
+    return this.engine.cacheStats();
   }
 
   profile(): ProfileRow[] {

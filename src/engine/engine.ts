@@ -9,7 +9,7 @@ import type { Run, Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 import type { PageStore } from './state/pages.ts';
 import { readState, writeState, type StateModel } from './state/transfer.ts';
-import type { ModelInfo, Observation, ObserveOptions, ProfileRow, Sequence } from './types.ts';
+import type { CacheStats, ModelInfo, Observation, ObserveOptions, ProfileRow, Sequence } from './types.ts';
 
 export interface EngineParts {
   spec: ModelSpec;
@@ -38,6 +38,8 @@ export class Engine {
   private readonly store: PageStore;
   private readonly findFingerprint: () => Promise<string>;
   private fingerprint: Promise<string> | undefined;
+  private promptTokens = 0;
+  private reusedTokens = 0;
 
   constructor(parts: EngineParts) {
     this.info = parts.info;
@@ -119,6 +121,8 @@ export class Engine {
     }
     // The last token is always computed: its logits are what is asked for.
     const reused = sequence.reuse(ids);
+    this.promptTokens += ids.length;
+    this.reusedTokens += reused;
     const result = await this.extend(sequence, ids.slice(reused), 'last', (rows) => read(rows[0]!), signal);
     return { reused, result };
   }
@@ -254,6 +258,12 @@ export class Engine {
     this.fingerprint ??= this.findFingerprint();
     const shape = { kvType, layers, pageBytes: this.store.bytes, fingerprint: await this.fingerprint };
     return { ...shape, model: name, vocabulary: this.vocabulary, pages: this.store };
+  }
+
+  cacheStats(): CacheStats {
+    const { promptTokens, reusedTokens } = this;
+    const { free: freePages, cached: cachedPages } = this.pool.idle;
+    return { promptTokens, reusedTokens, pages: this.pool.pages, freePages, cachedPages };
   }
 
   /** Times per kind of op since loading, when loaded with `profile`. */

@@ -37,6 +37,11 @@ export class PagePool {
     return this.free.length + this.unused.size;
   }
 
+  /** Free pages, and pages that nobody holds but that may be found again. */
+  get idle(): { free: number; cached: number } {
+    return { free: this.free.length, cached: this.unused.size };
+  }
+
   /** A page to write; undefined when there is none. */
   take(): number | undefined {
     const page = this.free.pop() ?? this.evict();

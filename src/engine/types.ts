@@ -225,6 +225,17 @@ export interface Classification {
   scores: { label: string; logit: number; probability: number }[];
 }
 
+/** What the KV cache has saved since loading, and how full it is. */
+export interface CacheStats {
+  /** Tokens of all prompts, and how many of them were found in the cache. */
+  promptTokens: number;
+  reusedTokens: number;
+  /** Pages of 64 positions: all, those that nothing has been kept in, and those kept for prompts that begin alike. */
+  pages: number;
+  freePages: number;
+  cachedPages: number;
+}
+
 export interface ProfileRow {
   op: string;
   calls: number;
@@ -313,6 +324,8 @@ export interface Model extends AsyncDisposable {
     texts: readonly (string | readonly number[])[],
     options?: ClassifyOptions,
   ): Promise<Classification[]>;
+  /** How often prompts were found in the KV cache: see `prefixCache`. */
+  cacheStats(): CacheStats;
   /** Times per op since load, when loaded with `profile`. */
   profile(): ProfileRow[];
   dispose(): Promise<void>;

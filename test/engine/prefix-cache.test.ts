@@ -38,9 +38,18 @@ describe('prefix cache', () => {
     const ids = prompt(1, 150);
     const first = await run(ids);
     expect(first.done.timings.reusedTokens).toBe(0);
+    // The sequence has gone; its two whole pages are kept.
+    expect(model.cacheStats()).toEqual({
+      promptTokens: 150,
+      reusedTokens: 0,
+      pages: 8,
+      freePages: 6,
+      cachedPages: 2,
+    });
     const again = await run(ids);
     expect(again.done.timings.reusedTokens).toBe(2 * PAGE);
     expect(again.ids).toEqual(first.ids);
+    expect(model.cacheStats()).toMatchObject({ promptTokens: 300, reusedTokens: 2 * PAGE, cachedPages: 2 });
     // Another ending: the pages in common are kept, and the answer is that of a model that never saw the first.
     const other = [...ids.slice(0, 100), ...prompt(9, 60)];
     const shared = await run(other);
