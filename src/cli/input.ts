@@ -1,5 +1,7 @@
 /** Text from the command line, a file or standard input. */
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { NibbleError, UsageError } from '../errors.ts';
 
 /** A file's bytes; `-` is standard input. */
@@ -21,6 +23,21 @@ export function cannotWrite(path: string, error: unknown): NibbleError {
   const reason =
     code === 'ENOENT' ? 'there is no such folder' : code === 'EISDIR' ? 'it is a directory' : code;
   return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${reason}`, { cause: error });
+}
+
+/**
+ * Whether a file can be written under this path, asked before minutes of work that end with it.
+ *
+ * @throws NibbleError ERR_OUTPUT as cannotWrite
+ */
+export async function checkWritable(path: string): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory()) throw new NibbleError('ERR_OUTPUT', `cannot write ${path}: it is a directory`);
 }
 
 /** As text; a byte order mark at the beginning is dropped. */

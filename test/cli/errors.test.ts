@@ -29,6 +29,8 @@ describe('bad usage exits with 2 and names the option', () => {
     [['logits', '-m', MODEL, '--ids', '1,x', '--out', 'l.bin'], /--ids.*x is not a token id/],
     [['logits', '-m', MODEL, '--ids', '1'], /--out/],
     [['bench', '-m', MODEL, '-p', '8,y'], /-p, --n-prompt.*8,y/],
+    [['bench', '-m', MODEL, '--npl', '1,2'], /--npl goes with --batched/],
+    [['bench', '-m', MODEL, '--fusion', '--batched'], /only one of --fusion and --batched/],
     [['detokenize', '-m', MODEL, '77777'], /77777 is not a token id/],
     [['tokenize', '-m', MODEL], /no text/],
     [['embed', '-m', MODEL], /no text/],
@@ -71,6 +73,28 @@ describe('failures exit with 1', () => {
   test('a prompt file or base file that is not there', async () => {
     await fails(['generate', '-m', MODEL, '-f', 'no.txt'], 1, /cannot read no\.txt: there is no such file/);
     await fails(['perplexity', '-m', MODEL, '--kl-base', MODEL], 1, /holds no log probabilities/);
+  });
+
+  test('an output that cannot be written, before the work is done', async () => {
+    const nowhere = join('no', 'such', 'file');
+    const text = join(scratch, 'calibration.txt');
+    await writeFile(text, 'some text '.repeat(100));
+    for (const args of [
+      ['generate', '-m', MODEL, '-p', 'x', '--save-state', nowhere],
+      ['imatrix', '-m', MODEL, '-f', text, '-c', '16', '-o', nowhere],
+      ['report', 'quant', '--types', 'Q4_0', '-m', MODEL, '-f', text, '-o', nowhere],
+      ['perplexity', '-m', MODEL, '-f', text, '-c', '16', '--save-kl-base', nowhere],
+      ['quantize', MODEL, nowhere, 'Q4_0', '--allow-requantize'],
+    ]) {
+      await fails(args, 1, /no.such.file.*: there is no such folder/);
+    }
+    await fails(['imatrix', '-m', MODEL, '-f', text, '-o', scratch], 1, /it is a directory/);
+    await fails(['quantize', MODEL, scratch, 'Q4_0', '--allow-requantize'], 1, /it is a directory/);
+    await fails(
+      ['perplexity', '-m', MODEL, '--kl-base', nowhere],
+      1,
+      /cannot read .*: there is no such file/,
+    );
   });
 
   test('options of perplexity that do not go together', async () => {

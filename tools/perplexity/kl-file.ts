@@ -34,9 +34,15 @@ export class KlWriter {
     this.row = Buffer.alloc(rowBytes(vocabulary));
   }
 
-  /** `tokens`: whole windows. */
+  /**
+   * @param header `tokens`: whole windows
+   * @throws NibbleError ERR_OUTPUT when the file cannot be written
+   */
   static async create(path: string, { window, vocabulary, tokens }: KlHeader): Promise<KlWriter> {
-    const file = await open(path, 'w');
+    const file = await open(path, 'w').catch((error: NodeJS.ErrnoException) => {
+      const reason = error.code === 'ENOENT' ? 'there is no such folder' : error.code;
+      throw new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${reason}`, { cause: error });
+    });
     const header = Buffer.alloc(HEADER_BYTES + 4 * tokens.length);
     header.write(MAGIC, 'latin1');
     header.writeInt32LE(window, 8);
@@ -85,7 +91,11 @@ export class KlReader {
   /** Throws NibbleError when the file is not one, or not whole. */
   static async open(path: string): Promise<KlReader> {
     const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-      throw new NibbleError('ERR_INPUT', `cannot read ${path}: ${error.code}`, { cause: error });
+      throw new NibbleError(
+        'ERR_INPUT',
+        `cannot read ${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.code}`,
+        { cause: error },
+      );
     });
     try {
       return new KlReader(file, await readHeader(file, path));

@@ -1,12 +1,11 @@
 /** Loads the model of a chat and chooses between turns and one answer. */
-import { access, constants } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access } from 'node:fs/promises';
 import { AbortedError, UsageError } from '../../errors.ts';
 import type { GenerateOptions, Model } from '../../engine/types.ts';
 import type { ResolvedModel } from '../../models/index.ts';
 import type { CliContext } from '../context.ts';
 import { ExitError } from '../failure.ts';
-import { cannotWrite, readStandardInput } from '../input.ts';
+import { checkWritable, readStandardInput } from '../input.ts';
 import { withModels } from '../open-model.ts';
 import { samplingOf } from '../options.ts';
 import { bytesText, durationText } from '../text.ts';
@@ -59,9 +58,7 @@ export async function runChat(context: CliContext, flags: ChatFlags): Promise<vo
 /** Goes on with a saved conversation; a file that is not there yet will be. */
 async function resume(session: ChatSession, path: string, context: CliContext): Promise<void> {
   // Said now, not when an hour's talk is to be saved.
-  await access(dirname(path), constants.W_OK).catch((error: unknown) => {
-    throw cannotWrite(path, error);
-  });
+  await checkWritable(path);
   const there = await access(path).then(
     () => true,
     () => false,

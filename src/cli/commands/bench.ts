@@ -34,10 +34,11 @@ interface Flags extends Omit<RunFlags, 'threads'>, OutputFlags {
   warmup: boolean;
   fusion?: boolean;
   batched?: boolean;
-  npl: number[];
+  npl?: number[];
 }
 
 const DEFAULT_BATCH = 512;
+const DEFAULT_SEQUENCES = [1, 2, 4, 8];
 
 export function addBench(program: Command, context: CliContext): void {
   const counts = list(integer(0, 2 ** 20));
@@ -56,9 +57,10 @@ export function addBench(program: Command, context: CliContext): void {
     .option('--fusion', 'what each fusion of operations is worth: with and without, in turn, best of -r')
     .option('--batched', "several sequences at once: llama-batched-bench's columns")
     .addOption(
-      new Option('--npl <list>', 'sequences at once, with --batched; also -npl')
-        .argParser(list(integer(1, MOST_RUNS)))
-        .default([1, 2, 4, 8], '1,2,4,8'),
+      new Option(
+        '--npl <list>',
+        `sequences at once, with --batched; also -npl; default: ${DEFAULT_SEQUENCES.join()}`,
+      ).argParser(list(integer(1, MOST_RUNS))),
     );
   addRunOptions(command, { threads: false })
     .addOption(jsonOption())
@@ -79,6 +81,8 @@ async function runBench(context: CliContext, flags: Flags): Promise<void> {
   if (flags.json && flags.output !== undefined && flags.output !== 'json') {
     throw new UsageError(`--json and --output ${flags.output} contradict each other`);
   }
+  if (flags.fusion && flags.batched) throw new UsageError('give only one of --fusion and --batched');
+  if (flags.npl && !flags.batched) throw new UsageError('--npl goes with --batched');
   if (flags.batched) {
     context.print(renderBatched(withScaling(await benchBatched(context, flags)), format));
     return;
@@ -116,7 +120,7 @@ async function compare(
 
 /** Every number of sequences with every pair of prompt and answer, on each number of threads. */
 async function benchBatched(context: CliContext, flags: Flags): Promise<BatchedRow[]> {
-  const tests = flags.npl.flatMap((sequences) =>
+  const tests = (flags.npl ?? DEFAULT_SEQUENCES).flatMap((sequences) =>
     flags.nPrompt.flatMap((prompt) => flags.nGen.map((generate) => ({ prompt, generate, sequences }))),
   );
   if (tests.some(({ prompt, generate }) => prompt === 0 || generate === 0)) {

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { AbortedError, UsageError } from '../../errors.ts';
 import type { GenerateOptions, Model, TokenLogprob } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
-import { onlyOne, readBytes } from '../input.ts';
+import { checkWritable, onlyOne, readBytes } from '../input.ts';
 import { withModels } from '../open-model.ts';
 import {
   addRunOptions,
@@ -68,6 +68,7 @@ async function runGenerate(context: CliContext, flags: Flags): Promise<void> {
   if (flags.stream && !flags.json)
     throw new UsageError('--stream goes with --json; plain text always streams');
   if (flags.logprobs !== undefined && !flags.json) throw new UsageError('--logprobs goes with --json');
+  if (flags.saveState !== undefined) await checkWritable(flags.saveState);
   const file = given === undefined && !resumed ? '-' : flags.file;
   const text = file === undefined ? flags.prompt : await readBytes(file);
   await withModels(context, flags, (model, extra) => generate(context, model, text, flags, extra));

@@ -3,7 +3,7 @@ import { collectImatrix } from '../../../tools/imatrix/collect.ts';
 import { writeImatrix } from '../../../tools/imatrix/file.ts';
 import { UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { readBytes } from '../input.ts';
+import { checkWritable, readBytes } from '../input.ts';
 import { withModel } from '../open-model.ts';
 import { addRunOptions, jsonOption, modelOption, type OutputFlags, type RunFlags } from '../options.ts';
 import { integer } from '../parse.ts';
@@ -37,6 +37,7 @@ export function addImatrix(program: Command, context: CliContext): void {
 
 async function runImatrix(context: CliContext, flags: Flags): Promise<void> {
   if (flags.output === '-') throw new UsageError('--output must be a file');
+  await checkWritable(flags.output);
   const text = await readBytes(flags.file);
   const chunkSize = flags.ctxSize ?? DEFAULT_CHUNK;
   await withModel(

@@ -8,7 +8,7 @@ import { quantReport } from '../../../tools/report/quant.ts';
 import { reportChart, reportMarkdown } from '../../../tools/report/render.ts';
 import { NibbleError, UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { cannotWrite } from '../input.ts';
+import { cannotWrite, checkWritable } from '../input.ts';
 import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
 import { integer, list } from '../parse.ts';
 
@@ -62,6 +62,7 @@ export function addReport(program: Command, context: CliContext): void {
 async function runQuantReport(context: CliContext, flags: Flags): Promise<void> {
   if (flags.types.some((type) => type === ''))
     throw new UsageError('--types: a name between two commas is missing');
+  await checkWritable(`${flags.output}.md`);
   const report = await quantReport({
     model: flags.model,
     types: flags.types,

@@ -1,17 +1,21 @@
 /** Files as ByteSinks: written beside the target under a temporary name and renamed when whole. */
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { GgufError } from '../../errors.ts';
 import type { ByteSink } from '../../gguf/sinks.ts';
 
 /**
  * Creates a file; what stood under `path` stays until `close()`.
  *
- * @throws GgufError when the directory does not exist or may not be written to
+ * @throws GgufError when the folder does not exist or may not be written to, or `path` is itself a folder
  */
 export async function fileSink(path: string): Promise<ByteSink> {
   const partial = `${path}.${process.pid}.partial`;
-  const handle = await open(partial, 'w').catch((error: unknown) => {
-    throw new GgufError(`${path}: cannot be written: ${(error as Error).message}`, { cause: error });
+  // Renaming would find it out only after everything has been written.
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory()) throw new GgufError(`${path}: cannot be written: it is a directory`);
+  const handle = await open(partial, 'w').catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOENT' ? 'there is no such folder' : error.code;
+    throw new GgufError(`${path}: cannot be written: ${reason}`, { cause: error });
   });
   let state: 'open' | 'closed' | 'done' = 'open';
   const release = async (): Promise<void> => {
