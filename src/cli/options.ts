@@ -122,7 +122,11 @@ export function addRunOptions(command: Command, { threads = true } = {}): Comman
       ),
     )
     .addOption(
-      new Option('--kv-type <type>', 'numbers in the KV cache; default: f16').choices(['f16', 'f32', 'q8_0']),
+      new Option('--kv-type <type>', 'numbers in the KV cache; default: f16, f32 of encoders').choices([
+        'f16',
+        'f32',
+        'q8_0',
+      ]),
     )
     .addOption(
       new Option('--activations <type>', 'f32 is slow and exact, for checks; default: int8').choices([

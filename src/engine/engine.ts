@@ -3,6 +3,7 @@ import { ContextOverflowError, ModelError, UsageError } from '../errors.ts';
 import type { ByteSink } from '../gguf/sinks.ts';
 import type { ByteSource } from '../gguf/types.ts';
 import type { ModelSpec } from './architectures/types.ts';
+import { requireDecoder } from './decoder-only.ts';
 import { KvSequence } from './kv-cache.ts';
 import { PagePool } from './page-pool.ts';
 import type { Run, Runner } from './runner.ts';
@@ -111,7 +112,7 @@ export class Engine {
     read: (logits: Float32Array) => T,
     signal?: AbortSignal,
   ): Promise<{ reused: number; result: T }> {
-    this.requireDecoder();
+    requireDecoder(this.info);
     if (ids.length === 0) throw new UsageError('the prompt is empty: give at least one token');
     this.check(ids);
     if (ids.length > sequence.limit) {
@@ -149,15 +150,6 @@ export class Engine {
     }
   }
 
-  /** @throws ModelError for an encoder, which has no logits of tokens */
-  private requireDecoder(): void {
-    if (!this.info.encoder) return;
-    throw new ModelError(
-      `${this.info.name} is an encoder (${this.info.architecture}) and generates no text: use embed${this.info.labels ? ' or classify' : ''}`,
-      { code: 'ERR_ENCODER' },
-    );
-  }
-
   /** Appends tokens and hands the wanted rows to `read`: see Scheduler.extend. */
   extend<T>(
     sequence: KvSequence,
@@ -174,7 +166,7 @@ export class Engine {
     ids: readonly number[],
     options: { sequence?: Sequence; signal?: AbortSignal } = {},
   ): AsyncGenerator<{ start: number; rows: Float32Array }> {
-    this.requireDecoder();
+    requireDecoder(this.info);
     this.check(ids);
     const sequence = this.acquire(options.sequence ?? this.createSequence());
     try {

@@ -3,16 +3,10 @@
  * addresses and records.ts writes them as records.
  */
 import type { ActivationForm } from '../kernels/formats.ts';
-import type {
-  Activation,
-  Classifier,
-  ExpertSpec,
-  LatentSpec,
-  LayerSpec,
-  ModelSpec,
-} from './architectures/types.ts';
+import type { Activation, ExpertSpec, LatentSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
 import { expertOps } from './experts.ts';
 import { latentOps } from './latent.ts';
+import { outputOps } from './output.ts';
 import { formOf, Weights, type Linear, type Norm, type Weight } from './weights.ts';
 
 /** Work buffers of f32 rows, one row per token: see bufferWidths in layout.ts. */
@@ -296,59 +290,5 @@ export function gatedOps(gate: Linear, up: Linear): Op[] {
     { kind: 'matmul', ...gate, to: 'gate', barrier: false },
     { kind: 'matmul', ...up, to: 'up', barrier: true },
     { kind: 'gate', to: 'gate', from: 'up', width: gate.weight.rows },
-  ];
-}
-
-/** What follows the last layer: `more` only in steps that ask for hidden states. */
-function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): { usual: Op[]; more: Op[] } {
-  if (spec.architecture.encoder) {
-    return { usual: spec.classifier ? classifierOps(spec, spec.classifier, weights, exact) : [], more: [] };
-  }
-  const name = weights.has('output.weight') ? 'output.weight' : 'token_embd.weight';
-  const weight = weights.matrix(name, spec.vocabulary, spec.width);
-  const norm = weights.norm('output_norm', spec.width);
-  return {
-    usual: [
-      { kind: 'gather', from: 'hidden', to: 'output' },
-      { ...activate('output', spec.width, norm, [weight], exact), onOutputs: true },
-      {
-        kind: 'matmul',
-        weight,
-        to: 'logits',
-        softcap: spec.logitSoftcap || undefined,
-        onOutputs: true,
-        barrier: true,
-      },
-    ],
-    more: [{ kind: 'norm', from: 'hidden', to: 'hidden', norm }],
-  };
-}
-
-/** Scores of classes from the vector of a text's first token: through a dense layer where there is one. */
-function classifierOps(spec: ModelSpec, { activation }: Classifier, weights: Weights, exact: boolean): Op[] {
-  const { width } = spec;
-  const scores = weights.linear('cls.output', spec.outputs, width);
-  const dense = weights.has('cls.weight') ? weights.linear('cls', width, width) : undefined;
-  const from = (buffer: Buffer, { weight }: Linear): Op => ({
-    ...activate(buffer, width, undefined, [weight], exact),
-    onOutputs: true,
-  });
-  return [
-    { kind: 'gather', from: 'hidden', to: 'output' },
-    ...(dense
-      ? [
-          from('output', dense),
-          {
-            kind: 'matmul' as const,
-            ...dense,
-            act: activation,
-            to: 'branch' as const,
-            onOutputs: true,
-            barrier: true,
-          },
-        ]
-      : []),
-    from(dense ? 'branch' : 'output', scores),
-    { kind: 'matmul', ...scores, to: 'logits', onOutputs: true, barrier: true },
   ];
 }

@@ -31,8 +31,9 @@ export interface LoadOptions {
   threads?: number;
   /** Positions that all sequences together may hold; default: min(trained, 4096). */
   contextSize?: number;
-  /** Tokens per prefill batch; default 512. */
+  /** Tokens per prefill batch; default 512. An encoder's text is always one batch. */
   batchSize?: number;
+  /** Numbers in the KV cache; default: f16, f32 of encoders, whose cache lives for one text. */
   kvType?: KvType;
   /**
    * Prompts that begin alike are computed once, also across sequences, and stay in the cache until its room is

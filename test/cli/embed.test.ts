@@ -72,6 +72,8 @@ test('what a model cannot do is said in one line', async () => {
   expect(classify.stderr).toMatch(/^nibble: oracle bert has no classifier[^\n]*\n$/);
   const generate = await run(['generate', '-m', BERT, '-p', 'text']);
   expect(generate.stderr).toMatch(/^nibble: oracle bert is an encoder \(bert\)[^\n]*use embed\n$/);
+  const chat = await run(['chat', BERT, '-p', 'text']);
+  expect(chat.stderr).toBe(generate.stderr);
   const long = await run(['embed', '-m', BERT, 'cat '.repeat(200)]);
   expect(long.stderr).toMatch(/^nibble: text 1 has \d+ tokens, the context holds 128[^\n]*\n$/);
 });

@@ -1,6 +1,7 @@
 /** Loads the model of a chat and chooses between turns and one answer. */
 import { access } from 'node:fs/promises';
 import { AbortedError, UsageError } from '../../errors.ts';
+import { requireDecoder } from '../../engine/decoder-only.ts';
 import type { GenerateOptions, Model } from '../../engine/types.ts';
 import type { ResolvedModel } from '../../models/index.ts';
 import type { CliContext } from '../context.ts';
@@ -28,6 +29,7 @@ export async function runChat(context: CliContext, flags: ChatFlags): Promise<vo
   const prompt = oneShot ? (flags.prompt ?? (await pipedPrompt())) : '';
   const banner = oneShot ? undefined : createBanner(context);
   const run = async (model: Model, extra: Pick<GenerateOptions, 'speculation'>): Promise<void> => {
+    requireDecoder(model.info);
     const session = new ChatSession(model, { ...samplingOf(flags), ...extra }, flags.onFull ?? 'shift');
     try {
       if (flags.state !== undefined) await resume(session, flags.state, context);
