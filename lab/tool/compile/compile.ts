@@ -22,6 +22,8 @@ export interface CompileOptions {
   /** Folder to remember modules in; without it every call compiles. */
   cacheDir?: string;
   timeLimit?: number;
+  /** With V8's optimizing compiler at once (default), or as V8 does it. */
+  optimized?: boolean;
 }
 
 /** Longer than any honest kernel takes: a tenth of a second, after two for starting the compiler. */
@@ -63,7 +65,7 @@ export function compileSource(
 async function compileNow(
   source: string,
   file: string,
-  { cacheDir, timeLimit = TIME_LIMIT_MS }: CompileOptions,
+  { cacheDir, timeLimit = TIME_LIMIT_MS, optimized = true }: CompileOptions,
 ): Promise<CompiledKernel> {
   if (source.length > MOST_SOURCE_BYTES) {
     throw new LabError('ERR_LAB_COMPILE', `${file} is larger than 1 MiB: no kernel needs that`);
@@ -74,12 +76,12 @@ async function compileNow(
   const cached = cacheDir && join(cacheDir, `${keyOf(request)}.wasm`);
   if (cached && existsSync(cached)) {
     const wasm = new Uint8Array(await readFile(cached));
-    return { module: inspectModule(wasm, file), wasm, atomic: existsSync(`${cached}.atomic`) };
+    return { module: inspectModule(wasm, file, optimized), wasm, atomic: existsSync(`${cached}.atomic`) };
   }
   const reply = await compileInThread(request, timeLimit, file);
   if ('failure' in reply) throw new LabError('ERR_LAB_COMPILE', `${file} does not compile: ${reply.failure}`);
   if ('diagnostics' in reply) throw compileError(file, reply.diagnostics);
-  const module = inspectModule(reply.wasm, file);
+  const module = inspectModule(reply.wasm, file, optimized);
   const kernel = { module, wasm: reply.wasm, atomic: /\.atomic\.rmw/.test(reply.text) };
   if (cached) await remember(cached, kernel);
   return kernel;

@@ -10,11 +10,15 @@ const PARAMETERS = 10;
  *
  * @throws LabError ERR_LAB_MODULE
  */
-export function inspectModule(wasm: Uint8Array<ArrayBuffer>, file: string): WebAssembly.Module {
+export function inspectModule(
+  wasm: Uint8Array<ArrayBuffer>,
+  file: string,
+  optimized: boolean,
+): WebAssembly.Module {
   const fail = (what: string) => new LabError('ERR_LAB_MODULE', `${file}: ${what}`);
   let module: WebAssembly.Module;
   try {
-    module = compileOptimized(wasm);
+    module = optimized ? compileOptimized(wasm) : new WebAssembly.Module(wasm);
   } catch (error) {
     throw fail(`the compiled kernel is not valid here: ${(error as Error).message}`);
   }

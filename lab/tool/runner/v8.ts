@@ -4,14 +4,13 @@ import { setFlagsFromString } from 'node:v8';
 const FLAGS: readonly [set: string, back: string][] = [
   ['--no-liftoff', '--liftoff'],
   ['--no-wasm-lazy-compilation', '--wasm-lazy-compilation'],
-  // Inlining goes by what the baseline compiler's code has counted; Node 26 dies where there is none.
-  ...(Number.parseInt(process.versions.node) < 24
-    ? []
-    : ([
-        ['--no-wasm-inlining', '--wasm-inlining'],
-        ['--no-wasm-inlining-call-indirect', '--wasm-inlining-call-indirect'],
-      ] as [string, string][])),
 ];
+
+/**
+ * Inlining goes by what the baseline compiler's code has counted; Node 24 and 26 die where there is none. It stays off:
+ * a module that was compiled without the baseline compiler may be optimized again later.
+ */
+const NEVER = ['--no-wasm-inlining', '--no-wasm-inlining-call-indirect'];
 
 /**
  * Compiles a kernel with V8's optimizing compiler. Otherwise its first calls, long ones too, would run the baseline
@@ -20,6 +19,7 @@ const FLAGS: readonly [set: string, back: string][] = [
  * asynchronous way never settles on Node 24.
  */
 export function compileOptimized(wasm: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  if (Number.parseInt(process.versions.node) >= 24) NEVER.forEach((flag) => setFlagsFromString(flag));
   for (const [set] of FLAGS) setFlagsFromString(set);
   try {
     return new WebAssembly.Module(wasm);
