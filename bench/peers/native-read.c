@@ -7,11 +7,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { PASSES = 5 };
+enum { PASSES = 5, MOST_THREADS = 1024 };
 static const size_t TOTAL = (size_t)512 << 20;
 static size_t words;
 static pthread_barrier_t barrier;
 static volatile uint64_t sink;
+// Each thread's own times: who waits for them may be given a core only when they are done.
+static double started[MOST_THREADS][PASSES], ended[MOST_THREADS][PASSES];
 
 static double now(void) {
   struct timespec time;
@@ -34,33 +36,36 @@ static void read_all(const uint64_t *data) {
   for (int lane = 0; lane < 16; lane++) sink ^= sums[lane];
 }
 
-static void *work(void *unused) {
-  (void)unused;
+static void *work(void *argument) {
+  intptr_t thread = (intptr_t)argument;
   uint64_t *data = make();
   for (int pass = 0; pass < PASSES; pass++) {
     pthread_barrier_wait(&barrier);
+    started[thread][pass] = now();
     read_all(data);
-    pthread_barrier_wait(&barrier);
+    ended[thread][pass] = now();
   }
   return NULL;
 }
 
 int main(int count, char **arguments) {
   int threads = count > 1 ? atoi(arguments[1]) : 1;
-  if (threads < 1 || threads > 1024) return 2;
+  if (threads < 1 || threads > MOST_THREADS) return 2;
   words = TOTAL / 8 / threads & ~(size_t)15;
-  pthread_barrier_init(&barrier, NULL, threads + 1);
-  for (int i = 0; i < threads; i++) {
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, work, NULL)) return 1;
+  pthread_barrier_init(&barrier, NULL, threads);
+  pthread_t workers[MOST_THREADS];
+  for (intptr_t i = 0; i < threads; i++) {
+    if (pthread_create(&workers[i], NULL, work, (void *)i)) return 1;
   }
+  for (int i = 0; i < threads; i++) pthread_join(workers[i], NULL);
   double best = 1e9;
   for (int pass = 0; pass < PASSES; pass++) {
-    pthread_barrier_wait(&barrier);
-    double start = now();
-    pthread_barrier_wait(&barrier);
-    double seconds = now() - start;
-    if (seconds < best) best = seconds;
+    double first = started[0][pass], last = ended[0][pass];
+    for (int i = 1; i < threads; i++) {
+      if (started[i][pass] < first) first = started[i][pass];
+      if (ended[i][pass] > last) last = ended[i][pass];
+    }
+    if (last - first < best) best = last - first;
   }
   printf("%.3f\n", (double)words * 8 * threads / best / 1e9);
   return 0;
