@@ -78,3 +78,15 @@ export class AbortedError extends NibbleError {
     this.name = 'AbortError';
   }
 }
+
+/** Errors that are about a file's content, whichever part of the program meets them. */
+const ABOUT_FILES = new Set(['ERR_GGUF', 'ERR_MODEL', 'ERR_UNKNOWN_ARCHITECTURE', 'ERR_TOKENIZER']);
+
+/** The same error, its message led by the file's path where it names no file yet. */
+export function inFile(path: string, error: unknown): unknown {
+  const name = path.split(/[\\/]/).at(-1)!;
+  if (error instanceof NibbleError && ABOUT_FILES.has(error.code) && !error.message.includes(name)) {
+    error.message = `${path}: ${error.message}`;
+  }
+  return error;
+}

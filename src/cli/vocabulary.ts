@@ -1,4 +1,5 @@
 /** A model's vocabulary without its weights: tokenizing needs no engine, and works on vocabulary-only files. */
+import { inFile } from '../errors.ts';
 import { closeGguf, openGguf } from '../gguf/index.ts';
 import { resolveModel } from '../models/index.ts';
 import { fileSource } from '../platform/node/file-source.ts';
@@ -23,6 +24,8 @@ export async function openVocabulary(context: CliContext, flags: SourceFlags): P
     const file = await openGguf(paths[0]!, fileSource, { signal: context.signal });
     try {
       return await createTokenizerAsync(file.metadata);
+    } catch (error) {
+      throw inFile(paths[0]!, error);
     } finally {
       await closeGguf(file);
     }

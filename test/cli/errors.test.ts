@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { memorySink, writeGguf } from '../../src/gguf/index.ts';
 import { MODEL, run, scratch } from './run.ts';
 
 async function fails(args: readonly string[], code: number, message: RegExp, input?: string): Promise<void> {
@@ -68,6 +69,19 @@ describe('failures exit with 1', () => {
     const path = join(scratch, 'text.gguf');
     await writeFile(path, 'This is no model.');
     await fails(['generate', '-m', path, '-p', 'x'], 1, /text\.gguf: .*GGUF/);
+  });
+
+  test('a GGUF file that holds no model is named', async () => {
+    const path = join(scratch, 'no-model.gguf');
+    const sink = memorySink();
+    await writeGguf(sink, { metadata: new Map(), tensors: [] });
+    await writeFile(path, sink.bytes());
+    await fails(
+      ['generate', '-m', path, '-p', 'x'],
+      1,
+      /no-model\.gguf: missing metadata "general.architecture"/,
+    );
+    await fails(['tokenize', '-m', path, 'x'], 1, /no-model\.gguf: .*tokenizer\.ggml\.model/);
   });
 
   test('a prompt file or base file that is not there', async () => {

@@ -2,7 +2,7 @@
 import { loadEngine, planModel, type Plan, type ResolvedOptions } from '../../engine/load.ts';
 import { warmUpSampler } from '../../engine/sampler.ts';
 import type { LoadOptions, Model } from '../../engine/types.ts';
-import { ModelError, UsageError } from '../../errors.ts';
+import { ModelError, UsageError, inFile } from '../../errors.ts';
 import { ChatModel } from '../../chat/model.ts';
 import { closeGguf, openGguf } from '../../gguf/index.ts';
 import type { GgufFile } from '../../gguf/types.ts';
@@ -100,6 +100,8 @@ export async function loadModelFile(
       throw tokenizer.reason;
     }
     return new ChatModel(engine.value, tokenizer.value, file.metadata);
+  } catch (error) {
+    throw inFile(path, error);
   } finally {
     await closeGguf(file);
   }
