@@ -20,7 +20,6 @@ export const THREADS: usize = CONTROL + 256;
 export const OPS: usize = CONTROL + 260; //         how many op records
 export const PROGRAM: usize = CONTROL + 264; //     first op record
 export const TICKETS: usize = CONTROL + 268; //     per op, 16 bytes: i64 {step:32, chunks taken:32}, i64 {step:32, chunks done:32}
-export const SHARED_X: usize = CONTROL + 272; //    quantized activations of a batch
 export const PRIVATE: usize = CONTROL + 276; //     first worker's private region: activations of one token, then scratch
 export const PRIVATE_BYTES: usize = CONTROL + 280;
 export const SCRATCH_OFFSET: usize = CONTROL + 284; // scratch within a private region

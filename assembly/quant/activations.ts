@@ -60,7 +60,7 @@ const MOST: f32 = 127 * 65536;
 export function quantizeRow(x: usize, n: i32, to8: usize, to16: usize): void {
   if (VARIANT == DOT4 && to16 && signedDot()) {
     quantizeBlocks(x, n, to16, 0);
-    if (to8) quantizeBlocks(x, n, to8, 0);
+    if (to8) memory.copy(to8, to16, <usize>(n >> 5) * X8_BYTES);
   } else {
     quantizeBlocks(x, n, to8, to16);
   }

@@ -95,7 +95,7 @@ export abstract class SuperBlock extends Packed {
   return madd(minimum(f, w, v, 1), all, m);
 }
 
-/** Steps first .. first + 3 and, with `whole`, the four after them, for the rows of one row vector. */
+/** The four steps of a half, whose activations are s0..s3, for the rows of one row vector. */
 // @ts-ignore: decorator
 @inline function dotSteps<F extends SuperBlock>(f: F, w: usize, v: i32, half: i32, acc: v128, s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   acc = dotStep(acc, s0, f.weights(w, v, 4 * half)); acc = dotStep(acc, s1, f.weights(w, v, 4 * half + 1));

@@ -45,7 +45,7 @@ export function getBoolean(metadata: Metadata, key: string): boolean {
 }
 
 /** An array of whatever kind. */
-export function findArray(metadata: Metadata, key: string): GgufArray | undefined {
+function findArray(metadata: Metadata, key: string): GgufArray | undefined {
   return find(metadata, key, 'an array', (value) => (typeof value === 'object' ? value : undefined));
 }
 

@@ -14,7 +14,6 @@ export const THREADS = CONTROL + 256;
 export const OPS = CONTROL + 260;
 export const PROGRAM = CONTROL + 264;
 export const TICKETS = CONTROL + 268;
-export const SHARED_X = CONTROL + 272;
 export const PRIVATE = CONTROL + 276;
 export const PRIVATE_BYTES = CONTROL + 280;
 export const SCRATCH_OFFSET = CONTROL + 284;

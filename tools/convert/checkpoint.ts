@@ -122,7 +122,7 @@ function withoutWeights(folder: string, files: readonly string[]): string {
 }
 
 /** Throws CheckpointError when the file cannot be read or is no JSON. */
-export async function readJsonFile(path: string): Promise<unknown> {
+async function readJsonFile(path: string): Promise<unknown> {
   try {
     const { size } = await stat(path);
     if (size > MAX_JSON_BYTES) throw new CheckpointError(`${path}: ${size} bytes are too many for this file`);

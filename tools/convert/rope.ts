@@ -15,7 +15,7 @@ export function ropeConfig(config: Config): Config | undefined {
   return all?.findConfig('full_attention') ?? all;
 }
 
-export function ropeTheta(config: Config): number | undefined {
+function ropeTheta(config: Config): number | undefined {
   return (
     ropeConfig(config)?.findNumber('rope_theta') ?? config.findNumber('rope_theta', 'rope_freq_constant')
   );

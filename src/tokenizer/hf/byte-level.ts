@@ -47,7 +47,7 @@ export function byteLevelDraft(
 }
 
 /** Added tokens keep their text as it is: special ones are hidden, the others shown. */
-export function addTokens(draft: VocabularyDraft, added: readonly AddedToken[]): void {
+function addTokens(draft: VocabularyDraft, added: readonly AddedToken[]): void {
   for (const { id, text, special } of [...added].sort((a, b) => a.id - b.id)) {
     draft.set(id, text, special ? TYPE.control : TYPE.userDefined, draft.score(id));
   }
