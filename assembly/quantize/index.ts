@@ -12,6 +12,8 @@ import { quantizeMXFP4 } from './mxfp4';
 import { storeBF16, storeF16 } from './numbers';
 import { SCRATCH_BYTES } from './scratch';
 
+export { outputError, scaleColumns, scaleRows, subtract } from './errors';
+
 // GGUF tensor types: src/gguf/tensor-types.ts.
 const F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14;
 const IQ4_NL = 20, IQ4_XS = 23, BF16 = 30, MXFP4 = 39;

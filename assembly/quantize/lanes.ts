@@ -15,7 +15,7 @@
 
 /** Rows of a 4 x 4 matrix of 32-bit values to its columns, or back: the k-th of four. */
 // @ts-ignore: decorator
-@inline function column(a: v128, b: v128, c: v128, d: v128, k: i32): v128 {
+@inline export function column(a: v128, b: v128, c: v128, d: v128, k: i32): v128 {
   const ab = k < 2 ? v128.shuffle<i32>(a, b, 0, 4, 1, 5) : v128.shuffle<i32>(a, b, 2, 6, 3, 7);
   const cd = k < 2 ? v128.shuffle<i32>(c, d, 0, 4, 1, 5) : v128.shuffle<i32>(c, d, 2, 6, 3, 7);
   return k & 1 ? v128.shuffle<i64>(ab, cd, 1, 3) : v128.shuffle<i64>(ab, cd, 0, 2);
@@ -112,4 +112,11 @@ export function sums(at: usize, n: i32): v128 {
   let sum = f32x4.splat(0);
   for (const end = at + laneBytes(n); at < end; at += 16) sum = f32x4.add(sum, v128.load(at));
   return sum;
+}
+
+/** Sum of the four lanes. */
+// @ts-ignore: decorator
+@inline export function total(v: v128): f32 {
+  const w = f32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(w, 0) + f32x4.extract_lane(w, 1);
 }

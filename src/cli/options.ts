@@ -72,6 +72,15 @@ export function splitOption(): Option {
   );
 }
 
+/** For commands that run a calibration text. */
+export function chunksOption(): Option {
+  return new Option('--chunks <n>', 'only so many chunks of the calibration text').argParser(integer(1));
+}
+
+export function chunkSizeOption(): Option {
+  return new Option('-c, --ctx-size <n>', 'tokens per chunk; default: 512').argParser(integer(2, 2 ** 20));
+}
+
 export function offlineOption(): Option {
   return new Option('--offline', 'use no network');
 }

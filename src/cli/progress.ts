@@ -3,13 +3,15 @@ import { SingleBar } from 'cli-progress';
 import type { LoadProgress } from '../engine/types.ts';
 import type { StoreProgress } from '../models/index.ts';
 import type { CliContext } from './context.ts';
-import { bytesText, durationText } from './text.ts';
+import { bytesText, countText, durationText } from './text.ts';
 
 export interface ProgressView {
   onDownload(progress: StoreProgress): void;
   onLoad(progress: LoadProgress): void;
   /** Any other work, counted in bytes; `title` as in `Quantizing`. */
   onBytes(title: string, bytes: number, totalBytes: number): void;
+  /** The same counted in things, such as chunks. */
+  onCount(title: string, done: number, total: number, thing: string): void;
   /** Takes the bar off the screen. */
   stop(): void;
 }
@@ -72,6 +74,9 @@ export function createProgress(context: CliContext): ProgressView {
     },
     onBytes(title, bytes, totalBytes) {
       if (terminal) show(title, title, bytes, totalBytes, `${bytesText(bytes)} of ${bytesText(totalBytes)}`);
+    },
+    onCount(title, done, total, thing) {
+      if (terminal) show(title, title, done, total, `${done} of ${countText(total, thing)}`);
     },
     stop,
   };

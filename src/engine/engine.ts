@@ -187,7 +187,7 @@ export class Engine {
   async observe(
     ids: readonly number[],
     visit: (observation: Observation) => void,
-    { outputs = false, signal }: ObserveOptions = {},
+    { outputs = false, afterBatch, signal }: ObserveOptions = {},
   ): Promise<void> {
     if (!this.runner.observes) {
       throw new UsageError('the inputs of matmuls are not kept: load the model with observe: true');
@@ -206,6 +206,7 @@ export class Engine {
           signal,
           (share) => this.runner.showObserved({ ...share, start: start + share.start }, visit),
         );
+        await afterBatch?.();
       }
     } finally {
       sequence.dispose();

@@ -261,6 +261,8 @@ export interface Observation {
 export interface ObserveOptions {
   /** Also the input of the last matrix, which makes the logits; default: all but that. */
   outputs?: boolean;
+  /** Called after the visits of each batch, and waited for before the next one is computed. */
+  afterBatch?: () => Promise<void>;
   signal?: AbortSignal;
 }
 

@@ -46,6 +46,22 @@ test('from a model and a text to an importance matrix, and to a smaller model th
   expect(answer.stdout.trim().length).toBeGreaterThan(3);
 });
 
+test('a method and its text on the command line, into shards', async () => {
+  const prose = join(scratch, 'calibration.txt');
+  await writeFile(prose, text);
+  const out = join(scratch, 'awq.gguf');
+  const made = await runJson<Quantized & { files: string[] }>([
+    ...['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--method', 'awq', '--calibration', prose],
+    ...['-c', '64', '--chunks', '2', '--split-max-size', '512K'],
+  ]);
+  expect(made.files.length).toBeGreaterThan(1);
+  expect(made.bytes).toBe(
+    (await Promise.all(made.files.map((file) => stat(file)))).reduce((sum, { size }) => sum + size, 0),
+  );
+  const answer = await run(['generate', '-m', made.files[0]!, '-p', 'A nibble', '-n', '8', '--temp', '0']);
+  expect(answer).toMatchObject({ code: 0 });
+});
+
 test('a dry run shows what would become of each tensor, and writes nothing', async () => {
   const before = await readdir(scratch);
   const args = ['quantize', MODEL, join(scratch, 'dry.gguf'), 'Q4_K_M', REQUANTIZE, '--dry-run'];
@@ -83,6 +99,18 @@ describe('what is refused, in one line', () => {
     [['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--imatrix', MODEL], 1, /no importance matrix/],
     [['quantize', 'none.gguf', out, 'Q4_0'], 1, /none\.gguf: no such file/],
     [['quantize', MODEL, MODEL, 'Q4_0', REQUANTIZE], 2, /is the file that is read/],
+    [['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--method', 'awq'], 2, /awq needs text.*--calibration/],
+    [['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--method', 'best'], 2, /Allowed choices are rtn, imatrix/],
+    [
+      ['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--calibration', MODEL],
+      2,
+      /--calibration goes with --method/,
+    ],
+    [
+      ['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--method', 'awq', '--calibration', 'none.txt'],
+      1,
+      /cannot read none\.txt: there is no such file/,
+    ],
     [['imatrix', '-m', MODEL, '-f', 'none.txt'], 1, /none\.txt/],
     [['report', 'quant', '-m', MODEL, '--types', 'Q4_0,', '-f', MODEL], 2, /--types/],
   ])('%#', async (args, code, message) => {

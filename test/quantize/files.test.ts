@@ -110,7 +110,7 @@ describe('a smaller copy', () => {
     for (const part of [0, parts - 1]) {
       const bytes = source.subarray((part * source.length) / parts, ((part + 1) * source.length) / parts);
       const importance = squares.slice(part * columns, (part + 1) * columns).map((value) => value / 2);
-      const expected = kernels.convert(tensor.type, bytes, rows, columns, 3, importance);
+      const expected = kernels.convert(tensor.type, bytes, rows, columns, 3, { importance });
       expect(made.subarray(part * perPart, (part + 1) * perPart)).toEqual(expected);
     }
     const after = await openGguf(output, fileSource);

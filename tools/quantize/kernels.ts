@@ -22,11 +22,11 @@ import { PACKAGE_ROOT } from '../../src/platform/node/package-root.ts';
 const F32 = 0;
 const F16 = 1;
 const BF16 = 30;
-const SCRATCH = 65536;
-const BUFFERS = SCRATCH + 16384;
+export const SCRATCH = 65536;
+export const BUFFERS = SCRATCH + 16384;
 const PAGE = 65536;
 /** Past what a dequantize kernel may use behind a row. */
-const ROW_SCRATCH = 16384;
+export const ROW_SCRATCH = 16384;
 
 /** GGUF types that rows can be quantized to, by name, in the order of their sizes. */
 export const QUANTIZED_TYPES = [
@@ -49,7 +49,7 @@ export const QUANTIZED_TYPES = [
 ] as const;
 
 /** assembly/quantize/index.ts. Addresses are bytes. */
-interface QuantizeExports {
+export interface QuantizeExports {
   scratchBytes(): number;
   prepare(scratch: number): void;
   quantize(
@@ -63,6 +63,19 @@ interface QuantizeExports {
   ): number;
   widen(type: number, from: number, count: number, to: number): number;
   allFinite(x: number, count: number): number;
+  outputError(e: number, rows: number, x: number, samples: number, columns: number): number;
+  scaleColumns(x: number, rows: number, columns: number, factors: number): void;
+  scaleRows(x: number, rows: number, columns: number, factors: number): void;
+  subtract(a: number, b: number, count: number): void;
+}
+
+/** What happens to rows between reading and quantizing. */
+export interface Treatment {
+  /** How much an error counts, one positive number per column. */
+  importance?: Float32Array;
+  /** Factors on the columns, and on the rows. */
+  columns?: Float32Array;
+  rows?: Float32Array;
 }
 
 /** The two compiled modules, which threads share. */
@@ -81,9 +94,9 @@ export async function loadQuantizeModules(): Promise<QuantizeModules> {
 
 /** Rows of any GGUF type to f32, and f32 rows to any type of QUANTIZED_TYPES. */
 export class QuantizeKernels {
-  private readonly memory: WebAssembly.Memory;
+  protected readonly memory: WebAssembly.Memory;
+  protected readonly quantizers: QuantizeExports;
   private readonly engine: KernelExports;
-  private readonly quantizers: QuantizeExports;
 
   constructor({ engine, quantizers }: QuantizeModules) {
     this.memory = new WebAssembly.Memory({ initial: BUFFERS / PAGE + 1, maximum: 65536, shared: true });
@@ -130,13 +143,32 @@ export class QuantizeKernels {
     rows: number,
     columns: number,
     to: number,
-    importance?: Float32Array,
+    { importance, ...factors }: Treatment = {},
   ): Uint8Array<ArrayBuffer> {
-    return this.write(to, this.read(from, bytes, rows, columns), rows, columns, importance);
+    const x = this.read(from, bytes, rows, columns);
+    this.scale(x, rows, columns, factors);
+    return this.write(to, x, rows, columns, importance);
+  }
+
+  /** Multiplies rows at x, with room behind them for the factors. */
+  protected scale(x: number, rows: number, columns: number, factors: Treatment): void {
+    const place = this.room(x - BUFFERS + rows * columns * 4, Math.max(rows, columns) * 4);
+    if (factors.columns) {
+      this.put(place, factors.columns);
+      this.quantizers.scaleColumns(x, rows, columns, place);
+    }
+    if (factors.rows) {
+      this.put(place, factors.rows);
+      this.quantizers.scaleRows(x, rows, columns, place);
+    }
+  }
+
+  protected put(address: number, values: Float32Array): void {
+    new Float32Array(this.memory.buffer, address, values.length).set(values);
   }
 
   /** Makes sure that `bytes` fit behind `offset` of the buffers, and returns the address. */
-  private room(offset: number, bytes: number): number {
+  protected room(offset: number, bytes: number): number {
     const address = BUFFERS + Math.ceil(offset / 64) * 64;
     const missing = Math.ceil((address + bytes - this.memory.buffer.byteLength) / PAGE);
     if (missing > 0) this.memory.grow(missing);
@@ -144,7 +176,7 @@ export class QuantizeKernels {
   }
 
   /** Brings rows into memory as f32 and returns their address, which is behind the bytes. */
-  private read(type: number, bytes: Uint8Array, rows: number, columns: number): number {
+  protected read(type: number, bytes: Uint8Array, rows: number, columns: number): number {
     const count = rows * columns;
     const expected = rows * rowBytes(type, columns);
     if (bytes.length !== expected) {
@@ -155,15 +187,21 @@ export class QuantizeKernels {
     const source = this.room(0, bytes.length);
     new Uint8Array(this.memory.buffer, source, bytes.length).set(bytes);
     const x = this.room(bytes.length, count * 4 + ROW_SCRATCH);
+    this.toF32(type, source, rows, columns, x);
+    return x;
+  }
+
+  /** Rows of a type at `source` to f32 at x, which has ROW_SCRATCH bytes and a group of rows behind it. */
+  protected toF32(type: number, source: number, rows: number, columns: number, x: number): void {
+    const count = rows * columns;
     let finite: boolean;
     if (type === F16 || type === BF16) finite = this.quantizers.widen(type, source, count, x) !== 0;
     else {
-      if (type === F32) new Uint8Array(this.memory.buffer, x, bytes.length).set(bytes);
+      if (type === F32) new Uint8Array(this.memory.buffer).copyWithin(x, source, source + count * 4);
       else this.unpack(type, source, rows, columns, x);
       finite = this.quantizers.allFinite(x, count) !== 0;
     }
     if (!finite) throw new GgufError('there are NaN or infinite values in it');
-    return x;
   }
 
   /** Through the engine's run-time form: groups of 8 rows. */
@@ -203,7 +241,7 @@ export class QuantizeKernels {
   }
 
   /** Quantizes the f32 rows at x, and returns a copy of the result. */
-  private write(
+  protected write(
     type: number,
     x: number,
     rows: number,
@@ -211,17 +249,33 @@ export class QuantizeKernels {
     importance: Float32Array | undefined,
   ): Uint8Array<ArrayBuffer> {
     const bytes = rows * rowBytes(type, columns);
-    if (type === F32) return new Uint8Array(this.memory.buffer, x, bytes).slice();
     if (importance && importance.length !== columns) {
       throw new UsageError(`importance of ${importance.length} columns for rows of ${columns}`);
     }
     const behind = x - BUFFERS + rows * columns * 4;
     const weights = importance ? this.room(behind, columns * 4) : 0;
-    if (importance) new Float32Array(this.memory.buffer, weights, columns).set(importance);
+    if (importance) this.put(weights, importance);
     const to = this.room(behind + columns * 4 + 64, bytes);
-    if (this.quantizers.quantize(type, x, rows, columns, weights, to, SCRATCH) === 0) {
+    this.store(type, x, rows, columns, weights, to);
+    return new Uint8Array(this.memory.buffer, to, bytes).slice();
+  }
+
+  /**
+   * Quantizes the f32 rows at x to `to`; `importance`: address, or 0.
+   *
+   * @throws UsageError for a type that nothing can be quantized to
+   */
+  protected store(
+    type: number,
+    x: number,
+    rows: number,
+    columns: number,
+    importance: number,
+    to: number,
+  ): void {
+    if (type === F32) new Uint8Array(this.memory.buffer).copyWithin(to, x, x + rows * columns * 4);
+    else if (this.quantizers.quantize(type, x, rows, columns, importance, to, SCRATCH) === 0) {
       throw new UsageError(`nothing can be quantized to ${tensorType(type).name}`);
     }
-    return new Uint8Array(this.memory.buffer, to, bytes).slice();
   }
 }

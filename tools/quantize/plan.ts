@@ -3,6 +3,7 @@ import { GgufError, UsageError } from '../../src/errors.ts';
 import { findNumber, type Metadata } from '../../src/gguf/metadata.ts';
 import { tensorBytes, tensorType, tensorTypeByName, type TensorType } from '../../src/gguf/tensor-types.ts';
 import type { GgufFile, GgufTensor } from '../../src/gguf/types.ts';
+import { layerOf } from '../layers.ts';
 import { QUANTIZED_TYPES } from './kernels.ts';
 import { FALLBACKS, mixByName, MIXES, ruledType, type Mix, type Role } from './mixes.ts';
 
@@ -51,8 +52,6 @@ const KEPT =
 const PLAIN = new Set(['F32', 'F16', 'BF16']);
 /** Types of other data than weights. */
 const DATA = new Set(['I8', 'I16', 'I32', 'I64', 'F64']);
-
-const layerOf = (name: string): number => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
 
 function roleOf(name: string): Role {
   if (name === 'output.weight') return 'output';

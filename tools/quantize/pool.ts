@@ -6,7 +6,7 @@ import type { GgufFile } from '../../src/gguf/types.ts';
 import { builtModule } from '../../src/platform/node/package-root.ts';
 import type { QuantizeModules } from './kernels.ts';
 import type { PlannedTensor } from './plan.ts';
-import type { RowsProblem, RowsTask } from './worker.ts';
+import type { ErrorsTask, RowsProblem, RowsSource, RowsTask } from './worker.ts';
 
 const WORKER = builtModule('tools/quantize/worker');
 /** Weights in a chunk: 4 MB as f32. A chunk is whole groups of 8 rows of one matrix. */
@@ -14,25 +14,63 @@ const CHUNK_WEIGHTS = 2 ** 20;
 /** Chunks under way per thread: one at work, one that waits, and some done that the writer has not come to. */
 const AHEAD_PER_THREAD = 3;
 
-/** Importance of a matrix' columns; undefined: all alike. */
-export type ImportanceOf = (tensor: PlannedTensor, part: number) => Float32Array | undefined;
+/** What a method does to a tensor. */
+export interface TensorTreatment {
+  /** How much an error in a column counts, one matrix (expert) after the other; default: all alike. */
+  importance?: Float32Array;
+  /** Factors on the columns, and on the rows of all matrices. */
+  columns?: Float32Array;
+  rows?: Float32Array;
+}
 
-export class RowsPool {
+/** Threads that convert and measure rows. */
+export class QuantizeThreads {
+  readonly count: number;
   private readonly pool: Piscina;
-  private readonly tasks: Iterator<RowsTask>;
+
+  constructor(count: number) {
+    this.count = count;
+    this.pool = new Piscina({
+      filename: WORKER.href,
+      minThreads: count,
+      maxThreads: count,
+      idleTimeout: Infinity,
+    });
+  }
+
+  /** @throws GgufError for a damaged file */
+  convertRows(task: RowsTask): Promise<Uint8Array> {
+    return this.run(task) as Promise<Uint8Array>;
+  }
+
+  /** @throws GgufError for a damaged file */
+  outputErrors(task: ErrorsTask): Promise<Float64Array> {
+    return this.run(task, 'outputErrors') as Promise<Float64Array>;
+  }
+
+  private async run(task: unknown, name?: string): Promise<object> {
+    const value = (await this.pool.run(task, { name })) as object | RowsProblem;
+    if ('problem' in value) throw new GgufError(value.problem);
+    return value;
+  }
+
+  close(): Promise<void> {
+    return this.pool.destroy();
+  }
+}
+
+/** Chunks converted in order, ahead of who takes them. */
+export class RowsPool {
+  private readonly threads: QuantizeThreads;
+  private readonly tasks: AsyncIterator<RowsTask>;
   private readonly depth: number;
   private readonly queue: Promise<Uint8Array>[] = [];
   private ended = false;
 
-  constructor(tasks: Iterable<RowsTask>, threads: number) {
-    this.tasks = tasks[Symbol.iterator]();
-    this.depth = threads * AHEAD_PER_THREAD;
-    this.pool = new Piscina({
-      filename: WORKER.href,
-      minThreads: threads,
-      maxThreads: threads,
-      idleTimeout: Infinity,
-    });
+  constructor(tasks: AsyncIterable<RowsTask>, threads: QuantizeThreads) {
+    this.threads = threads;
+    this.tasks = tasks[Symbol.asyncIterator]();
+    this.depth = threads.count * AHEAD_PER_THREAD;
   }
 
   /**
@@ -43,29 +81,25 @@ export class RowsPool {
   async next(signal?: AbortSignal): Promise<Uint8Array> {
     if (signal?.aborted) throw new AbortedError();
     while (!this.ended && this.queue.length < this.depth) {
-      const task = this.tasks.next();
+      const task = await this.tasks.next();
       if (task.done) this.ended = true;
-      else this.queue.push(this.run(task.value));
+      else this.push(task.value);
     }
     const chunk = this.queue.shift();
     if (!chunk) throw new RangeError('no chunk is left');
     return chunk;
   }
 
-  private run(task: RowsTask): Promise<Uint8Array> {
-    const result = this.pool.run(task).then((value: Uint8Array | RowsProblem) => {
-      if ('problem' in value) throw new GgufError(value.problem);
-      return value;
-    });
+  private push(task: RowsTask): void {
+    const result = this.threads.convertRows(task);
     // Who waits for a chunk hears of its failure; the others that fail with it are nobody's.
     result.catch(() => undefined);
-    return result;
+    this.queue.push(result);
   }
 
   async close(): Promise<void> {
     this.ended = true;
     await Promise.allSettled(this.queue.splice(0));
-    await this.pool.destroy();
   }
 }
 
@@ -74,34 +108,55 @@ export function* chunksOf(
   file: GgufFile,
   modules: QuantizeModules,
   planned: PlannedTensor,
-  importanceOf: ImportanceOf,
+  { importance, columns: columnFactors, rows: rowFactors }: TensorTreatment,
 ): Generator<RowsTask> {
-  const { tensor, rows, columns, parts, type } = planned;
+  const { columns, type } = planned;
+  for (const { part, first, source } of sourcesOf(file, modules, planned)) {
+    yield {
+      ...source,
+      to: type.id,
+      treatment: {
+        importance: importance?.subarray(part * columns, (part + 1) * columns),
+        columns: columnFactors,
+        rows: rowFactors?.subarray(first, first + source.rows),
+      },
+    };
+  }
+}
+
+/** A tensor's rows in the file, cut into chunks; `first`: of all rows. */
+export function* sourcesOf(
+  file: GgufFile,
+  modules: QuantizeModules,
+  { tensor, rows, columns, parts }: PlannedTensor,
+): Generator<{ part: number; first: number; source: RowsSource }> {
   const perPart = rows / parts;
-  const most = Math.max(8, Math.floor(CHUNK_WEIGHTS / columns / 8) * 8);
-  const source = rowBytes(tensor.type, columns);
+  const most = chunkRows(columns);
+  const bytes = rowBytes(tensor.type, columns);
   for (let part = 0; part < parts; part++) {
-    const importance = importanceOf(planned, part);
     for (let row = 0; row < perPart; row += most) {
+      const first = part * perPart + row;
       const count = Math.min(most, perPart - row);
-      yield {
+      const source = {
         modules,
         path: file.sources[tensor.shard]!.name,
-        offset: tensor.offset + (part * perPart + row) * source,
-        bytes: count * source,
+        offset: tensor.offset + first * bytes,
+        bytes: count * bytes,
         rows: count,
         columns,
         from: tensor.type,
-        to: type.id,
-        importance,
         tensor: tensor.name,
       };
+      yield { part, first, source };
     }
   }
 }
 
 /** How many chunks `chunksOf` makes. */
 export function countChunks({ rows, columns, parts }: PlannedTensor): number {
-  const most = Math.max(8, Math.floor(CHUNK_WEIGHTS / columns / 8) * 8);
-  return parts * Math.ceil(rows / parts / most);
+  return parts * Math.ceil(rows / parts / chunkRows(columns));
+}
+
+function chunkRows(columns: number): number {
+  return Math.max(8, Math.floor(CHUNK_WEIGHTS / columns / 8) * 8);
 }

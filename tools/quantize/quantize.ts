@@ -8,6 +8,7 @@ import {
   copyMetadata,
   i32,
   openGguf,
+  parseShardName,
   saveGguf,
   u32,
   type GgufFile,
@@ -18,10 +19,14 @@ import { requireSpace } from '../../src/models/disk.ts';
 import { defaultThreads } from '../../src/platform/node/cpu.ts';
 import { fileSink } from '../../src/platform/node/file-sink.ts';
 import { fileSource } from '../../src/platform/node/file-source.ts';
-import { importanceOfColumns, type Imatrix } from '../imatrix/imatrix.ts';
+import { Calibration } from '../calibration/calibration.ts';
+import type { Imatrix } from '../imatrix/imatrix.ts';
+import { importanceOf } from './importance.ts';
 import { loadQuantizeModules } from './kernels.ts';
+import { METHODS } from './methods/index.ts';
+import type { Method, MethodContext, MethodOptions } from './methods/types.ts';
 import { planQuantization, type Plan, type PlannedTensor, type PlanOptions } from './plan.ts';
-import { chunksOf, countChunks, RowsPool, type ImportanceOf } from './pool.ts';
+import { chunksOf, countChunks, QuantizeThreads, RowsPool } from './pool.ts';
 
 /** What ggml calls the version of its block layouts. */
 const QUANTIZATION_VERSION = 2;
@@ -30,15 +35,25 @@ const HEADER_BYTES = 16 << 20;
 
 export interface QuantizeOptions extends Omit<PlanOptions, 'imatrix'> {
   imatrix?: Imatrix;
+  /** Instead of an importance matrix: another method than rounding, and what it needs. */
+  method?: MethodOptions;
+  /** A method of the caller's own, in the place of these. */
+  own?: (file: GgufFile, plan: Plan) => Method;
+  /** Shards of at most so many bytes; default: one file. */
+  maxShardBytes?: number;
   threads?: number;
   signal?: AbortSignal;
   /** Bytes of the new file, done and in all. */
   onProgress?: (bytes: number, totalBytes: number) => void;
+  /** Chunks of calibration text, done and in all. */
+  onCalibration?: (done: number, total: number) => void;
 }
 
 export interface QuantizeResult {
   plan: Plan;
-  /** Of the new file. */
+  /** The new file, or its shards. */
+  files: string[];
+  /** Of the new files. */
   bytes: number;
   milliseconds: number;
 }
@@ -47,17 +62,23 @@ export interface QuantizeResult {
 export async function planFile(input: string, options: QuantizeOptions): Promise<Plan> {
   const file = await openGguf(input, fileSource, { signal: options.signal });
   try {
-    return planQuantization(file, { ...options, imatrix: options.imatrix !== undefined });
+    return planQuantization(file, planOptions(options));
   } finally {
     await closeGguf(file);
   }
 }
 
+function planOptions(options: QuantizeOptions): PlanOptions {
+  const { imatrix, method } = options;
+  if (imatrix && method) throw new UsageError('an importance matrix and another method exclude each other');
+  return { ...options, imatrix: imatrix !== undefined || (method && METHODS[method.name].imatrix) };
+}
+
 /**
  * Quantizes the model in `input` (the first of its shards) to `output`, which appears when it is whole.
  *
- * @throws UsageError for options that do not fit the file; GgufError for a damaged one; StoreError on a full disk;
- *   AbortedError
+ * @throws UsageError for options that do not fit the file; GgufError for a damaged one; ModelError for one that cannot be
+ *   calibrated; StoreError on a full disk; AbortedError
  */
 export async function quantizeFile(
   input: string,
@@ -65,21 +86,24 @@ export async function quantizeFile(
   options: QuantizeOptions,
 ): Promise<QuantizeResult> {
   const started = performance.now();
-  const { signal, onProgress } = options;
+  const { signal, onProgress, maxShardBytes } = options;
   const file = await openGguf(input, fileSource, { signal });
-  let pool: RowsPool | undefined;
+  const open: { close(): Promise<void> }[] = [{ close: () => closeGguf(file) }];
   try {
-    await refuseOverwrite(file, output);
-    const plan = planQuantization(file, { ...options, imatrix: options.imatrix !== undefined });
-    const importance = importanceSource(plan, options.imatrix);
+    const plan = planQuantization(file, planOptions(options));
+    await refuseOverwrite(file, output, maxShardBytes !== undefined);
     await requireSpace(dirname(resolve(output)), plan.newBytes + HEADER_BYTES, 'Write to another disk.');
-    const threads = options.threads ?? (await defaultThreads());
+    const threads = new QuantizeThreads(options.threads ?? (await defaultThreads()));
+    open.push(threads);
     const modules = await loadQuantizeModules();
-    const chunks = function* () {
-      for (const tensor of plan.tensors) yield* chunksOf(file, modules, tensor, importance);
+    const calibration = options.method && (await calibrate(input, options.method, options));
+    if (calibration) open.push({ close: () => calibration[Symbol.asyncDispose]() });
+    const method = await methodOf(options, { file, plan, modules, threads, calibration, signal });
+    const chunks = async function* () {
+      for (const tensor of plan.tensors) yield* chunksOf(file, modules, tensor, await method.treat(tensor));
     };
     const rows = new RowsPool(chunks(), threads);
-    pool = rows;
+    open.push(rows);
     let done = 0;
     const data = async function* (tensor: PlannedTensor): AsyncGenerator<Uint8Array> {
       for (let left = countChunks(tensor); left > 0; left--) {
@@ -95,40 +119,67 @@ export async function quantizeFile(
       shape: tensor.tensor.shape,
       data: () => data(tensor),
     }));
-    const metadata = newMetadata(file, plan, options.imatrix);
+    const metadata = newMetadata(file, plan, options, calibration);
     let bytes = 0;
-    await saveGguf(
+    const files = await saveGguf(
       output,
       fileSink,
       { metadata, tensors },
-      { signal, onProgress: (written) => (bytes = written) },
+      { maxShardBytes, signal, onProgress: (written) => (bytes = written) },
     );
-    return { plan, bytes, milliseconds: performance.now() - started };
+    return { plan, files, bytes, milliseconds: performance.now() - started };
   } finally {
-    await pool?.close();
-    await closeGguf(file);
+    for (const each of open.reverse()) await each.close();
   }
 }
 
-/** A file that is read cannot be written over, whatever its name. */
-async function refuseOverwrite(file: GgufFile, output: string): Promise<void> {
+function calibrate(
+  input: string,
+  { calibration }: MethodOptions,
+  { threads, signal, onCalibration }: QuantizeOptions,
+): Promise<Calibration> {
+  return Calibration.open(input, calibration, { threads, signal, onProgress: onCalibration });
+}
+
+/** Plain rounding, with importance where there is a matrix, or what `options.method` names. */
+async function methodOf(
+  { imatrix, method, own }: QuantizeOptions,
+  context: Omit<MethodContext, 'calibration' | 'options'> & { calibration: Calibration | undefined },
+): Promise<Method> {
+  const { calibration } = context;
+  if (method && calibration) return METHODS[method.name].open({ ...context, calibration, options: method });
+  if (own) return own(context.file, context.plan);
+  if (imatrix) return importanceOf(context.plan, imatrix);
+  return { treat: () => Promise.resolve({}) };
+}
+
+/** A file that is read cannot be written over, whatever its name; nor can its shards by others of the same name. */
+async function refuseOverwrite(file: GgufFile, output: string, inShards: boolean): Promise<void> {
   const target = await realpath(output).catch(() => resolve(output));
   for (const { name } of file.sources) {
-    if ((await realpath(name)) === target) {
+    const source = await realpath(name);
+    const shard = inShards ? parseShardName(source) : undefined;
+    if (source === target || (shard && `${shard.prefix}.gguf` === target)) {
       throw new UsageError(`${output} is the file that is read: give the new one another name`);
     }
   }
 }
 
-/** The file's own metadata with what has changed, and where the importance came from. */
+/** The file's own metadata with what has changed, and where the importance or the calibration came from. */
 function newMetadata(
   file: GgufFile,
   { mix }: Plan,
-  imatrix: Imatrix | undefined,
+  { imatrix, method }: QuantizeOptions,
+  calibration: Calibration | undefined,
 ): Map<string, WritableValue> {
   const metadata = copyMetadata(file);
   metadata.set('general.quantization_version', u32(QUANTIZATION_VERSION));
   metadata.set('general.file_type', u32(fileTypeByName(mix.name)!.id));
+  if (method && calibration) {
+    metadata.set('quantize.method', method.name);
+    metadata.set('quantize.calibration.file', calibration.name);
+    metadata.set('quantize.calibration.tokens', u32(calibration.tokens));
+  }
   if (!imatrix) return metadata;
   metadata.set('quantize.imatrix.file', imatrix.name);
   const [dataset] = imatrix.datasets;
@@ -136,22 +187,4 @@ function newMetadata(
   metadata.set('quantize.imatrix.entries_count', u32(imatrix.entries.size));
   if (imatrix.chunks > 0) metadata.set('quantize.imatrix.chunks_count', i32(imatrix.chunks));
   return metadata;
-}
-
-/** Importance by tensor and matrix; throws a UsageError where the matrix is of another model. */
-function importanceSource(plan: Plan, imatrix: Imatrix | undefined): ImportanceOf {
-  const columnsOf = new Map<string, Float32Array>();
-  for (const { tensor, columns, parts } of imatrix ? plan.tensors : []) {
-    const entry = imatrix!.entries.get(tensor.name);
-    if (!entry) continue;
-    const importance = importanceOfColumns(entry);
-    if (importance.length === columns * parts) columnsOf.set(tensor.name, importance);
-    else if (tensor.name !== 'token_embd.weight') {
-      throw new UsageError(
-        `${imatrix!.name} is of another model: ${tensor.name} has ${columns * parts} columns, not ${importance.length}`,
-      );
-    }
-  }
-  return ({ tensor, columns }, part) =>
-    columnsOf.get(tensor.name)?.subarray(part * columns, (part + 1) * columns);
 }

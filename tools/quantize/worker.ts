@@ -2,9 +2,11 @@
 import { open } from 'node:fs/promises';
 import { move } from 'piscina';
 import { GgufError } from '../../src/errors.ts';
-import { QuantizeKernels, type QuantizeModules } from './kernels.ts';
+import type { QuantizeModules, Treatment } from './kernels.ts';
+import { MethodKernels } from './methods/kernels.ts';
 
-export interface RowsTask {
+/** Rows of a tensor in a file. */
+export interface RowsSource {
   modules: QuantizeModules;
   /** File, and place of the rows in it. */
   path: string;
@@ -13,10 +15,23 @@ export interface RowsTask {
   rows: number;
   columns: number;
   from: number;
-  to: number;
-  importance?: Float32Array;
   /** For messages. */
   tensor: string;
+}
+
+/** Rows to be quantized. */
+export interface RowsTask extends RowsSource {
+  to: number;
+  treatment: Treatment;
+}
+
+/** Rows whose output errors are wanted, for several scales of their columns: see MethodKernels.outputErrors. */
+export interface ErrorsTask extends RowsSource {
+  to: number;
+  /** Several times `columns` factors. */
+  scales: Float32Array;
+  /** [n x columns] */
+  samples: Float32Array;
 }
 
 /** Instead of bytes, where the file is at fault: errors lose their class on the way between threads. */
@@ -24,26 +39,40 @@ export interface RowsProblem {
   problem: string;
 }
 
-let kernels: QuantizeKernels | undefined;
+let kernels: MethodKernels | undefined;
 
 /** @returns the bytes of the new rows, or a RowsProblem */
 export default async function convertRows(task: RowsTask): Promise<unknown> {
+  return guarded(task, async () => move(await convert(task)));
+}
+
+/** @returns the errors for each of the scales, or a RowsProblem */
+export async function outputErrors(task: ErrorsTask): Promise<Float64Array | RowsProblem> {
+  return guarded(task, async () => {
+    kernels ??= new MethodKernels(task.modules);
+    const source = await readRows(task);
+    return kernels.outputErrors(task.from, source, task.rows, task.columns, task);
+  });
+}
+
+async function guarded<T>(task: RowsSource, work: () => Promise<T>): Promise<T | RowsProblem> {
   try {
-    return move(await convert(task));
+    return await work();
   } catch (error) {
     if (!(error instanceof GgufError)) throw error;
-    return { problem: `${task.path}: tensor ${task.tensor}: ${error.message}` } satisfies RowsProblem;
+    return { problem: `${task.path}: tensor ${task.tensor}: ${error.message}` };
   }
 }
 
 async function convert(task: RowsTask): Promise<Uint8Array<ArrayBuffer>> {
+  const { from, to, rows, columns, treatment } = task;
   const source = await readRows(task);
-  if (task.from === task.to) return source;
-  kernels ??= new QuantizeKernels(task.modules);
-  return kernels.convert(task.from, source, task.rows, task.columns, task.to, task.importance);
+  if (from === to && !treatment.columns && !treatment.rows) return source;
+  kernels ??= new MethodKernels(task.modules);
+  return kernels.convert(from, source, rows, columns, to, treatment);
 }
 
-async function readRows({ path, offset, bytes }: RowsTask): Promise<Uint8Array<ArrayBuffer>> {
+async function readRows({ path, offset, bytes }: RowsSource): Promise<Uint8Array<ArrayBuffer>> {
   const file = await open(path, 'r');
   try {
     const buffer = new Uint8Array(bytes);

@@ -5,8 +5,14 @@ import { UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
 import { checkWritable, readBytes } from '../input.ts';
 import { withModel } from '../open-model.ts';
-import { addRunOptions, jsonOption, modelOption, type OutputFlags, type RunFlags } from '../options.ts';
-import { integer } from '../parse.ts';
+import {
+  addRunOptions,
+  chunksOption,
+  jsonOption,
+  modelOption,
+  type OutputFlags,
+  type RunFlags,
+} from '../options.ts';
 import { countText, durationText, rounded } from '../text.ts';
 
 interface Flags extends RunFlags, OutputFlags {
@@ -23,7 +29,7 @@ export function addImatrix(program: Command, context: CliContext): void {
     .description('an importance matrix from calibration text, for nibble quantize --imatrix')
     .requiredOption('-f, --file <file>', 'the text; - is standard input')
     .option('-o, --output <file>', 'what to write', 'imatrix.gguf')
-    .option('--chunks <n>', 'only so many chunks', integer(1))
+    .addOption(chunksOption())
     .option('--process-output', 'also for output.weight')
     .addOption(jsonOption())
     .addHelpText(

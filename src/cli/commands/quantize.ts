@@ -1,12 +1,25 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { readImatrix } from '../../../tools/imatrix/file.ts';
 import { QUANTIZED_TYPES } from '../../../tools/quantize/kernels.ts';
+import { METHOD_NAMES } from '../../../tools/quantize/methods/index.ts';
+import type { MethodOptions } from '../../../tools/quantize/methods/types.ts';
 import { MIXES } from '../../../tools/quantize/mixes.ts';
 import type { Plan, PlanOptions } from '../../../tools/quantize/plan.ts';
 import { planFile, quantizeFile, type QuantizeOptions } from '../../../tools/quantize/quantize.ts';
+import { UsageError } from '../../errors.ts';
 import { typeLabel } from '../../gguf/tensor-types.ts';
 import type { CliContext } from '../context.ts';
-import { dryRunOption, jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
+import { readBytes } from '../input.ts';
+import {
+  chunksOption,
+  chunkSizeOption,
+  dryRunOption,
+  jsonOption,
+  splitOption,
+  threadsOption,
+  verboseOption,
+  type OutputFlags,
+} from '../options.ts';
 import { createProgress } from '../progress.ts';
 import { plainTable } from '../table.ts';
 import { binaryBytesText, bytesText, durationText, rounded } from '../text.ts';
@@ -20,6 +33,11 @@ interface Flags extends OutputFlags {
   tokenEmbeddingType?: string;
   leaveOutputTensor?: boolean;
   imatrix?: string;
+  method?: (typeof METHOD_NAMES)[number];
+  calibration?: string;
+  ctxSize?: number;
+  chunks?: number;
+  splitMaxSize?: number;
   dryRun?: boolean;
 }
 
@@ -31,6 +49,15 @@ export function addQuantize(program: Command, context: CliContext): void {
     .argument('<type>', MIXES.map(({ name }) => name).join(' '))
     .description('a smaller copy of a GGUF model: fewer bits per weight')
     .option('--imatrix <file>', 'importance of the columns: see nibble imatrix')
+    .addOption(
+      new Option(
+        '--method <method>',
+        'how weights are rounded: to nearest (rtn), or as a text shows',
+      ).choices(METHOD_NAMES),
+    )
+    .option('--calibration <file>', 'the text, for every method but rtn; - is standard input')
+    .addOption(chunkSizeOption())
+    .addOption(chunksOption())
     .option('--allow-requantize', 'also from quantized tensors: worse than from the original')
     .option('--pure', 'one type for all matrices, without the rules of the mix')
     .addOption(
@@ -44,6 +71,7 @@ export function addQuantize(program: Command, context: CliContext): void {
       new Option('--token-embedding-type <type>', 'a type for token_embd.weight').argParser(typeName),
     )
     .option('--leave-output-tensor', 'output.weight stays as it is')
+    .addOption(splitOption())
     .addOption(dryRunOption())
     .addOption(threadsOption())
     .addOption(verboseOption())
@@ -53,6 +81,7 @@ export function addQuantize(program: Command, context: CliContext): void {
       '\nThe mixes choose types by tensor as llama.cpp does: docs/quantization.md has the table.\n' +
         '\nExample:\n  nibble quantize model-F16.gguf model-Q4_K_M.gguf Q4_K_M\n' +
         '  nibble quantize model-F16.gguf out.gguf Q3_K_M --imatrix imatrix.gguf --tensor-type ffn_down=Q5_K\n' +
+        '  nibble quantize model-F16.gguf out.gguf Q3_K_S --method gptq --calibration text.txt\n' +
         '  nibble quantize model-F16.gguf out.gguf Q4_0 --dry-run',
     )
     .action((input: string, output: string, type: string, flags: Flags) =>
@@ -92,22 +121,68 @@ async function runQuantize(
     tokenEmbeddingType: flags.tokenEmbeddingType,
     leaveOutputTensor: flags.leaveOutputTensor,
   };
+  const method = await methodOf(flags);
   const imatrix = flags.imatrix === undefined ? undefined : await readImatrix(flags.imatrix);
-  const options: QuantizeOptions = { ...planned, imatrix, threads: flags.threads, signal: context.signal };
+  const options: QuantizeOptions = {
+    ...planned,
+    imatrix,
+    method,
+    maxShardBytes: flags.splitMaxSize,
+    threads: flags.threads,
+    signal: context.signal,
+  };
   if (flags.dryRun) return showPlan(context, await planFile(input, options), flags);
   const progress = createProgress(context);
   try {
-    const { plan, bytes, milliseconds } = await quantizeFile(input, output, {
+    const { plan, files, bytes, milliseconds } = await quantizeFile(input, output, {
       ...options,
       onProgress: (done, total) => progress.onBytes('Quantizing', done, total),
+      onCalibration: (done, total) => progress.onCount('Calibrating', done, total, 'chunk'),
     });
     progress.stop();
-    if (flags.json) return context.json({ out: output, bytes, ms: rounded(milliseconds), ...summary(plan) });
+    if (flags.json) {
+      return context.json({ out: output, files, bytes, ms: rounded(milliseconds), ...summary(plan) });
+    }
     warnOfFallbacks(context, plan);
-    context.print(`${output}: ${bytesText(bytes)}, ${sizeLine(plan)}, ${durationText(milliseconds)}\n`);
+    const where = files.length === 1 ? output : `${files[0]} and ${files.length - 1} more`;
+    context.print(`${where}: ${bytesText(bytes)}, ${sizeLine(plan)}, ${durationText(milliseconds)}\n`);
   } finally {
     progress.stop();
   }
+}
+
+/** @throws UsageError for a method without its text, and the other way round */
+async function methodOf({
+  method = 'rtn',
+  calibration,
+  imatrix,
+  ...flags
+}: Flags): Promise<MethodOptions | undefined> {
+  if (method === 'rtn') {
+    const unused = { '--calibration': calibration, '--ctx-size': flags.ctxSize, '--chunks': flags.chunks };
+    const [given] = Object.entries(unused).find(([, value]) => value !== undefined) ?? [];
+    if (given !== undefined) {
+      throw new UsageError(`${given} goes with --method ${METHOD_NAMES.slice(1).join(', ')}`);
+    }
+    return undefined;
+  }
+  if (imatrix !== undefined && method === 'imatrix') {
+    if (calibration === undefined) return undefined;
+    throw new UsageError('--method imatrix takes --imatrix or --calibration, not both');
+  }
+  if (imatrix !== undefined) throw new UsageError(`--imatrix does not go with --method ${method}`);
+  if (calibration === undefined) {
+    throw new UsageError(`--method ${method} needs text to calibrate with: give --calibration FILE`);
+  }
+  return {
+    name: method,
+    calibration: {
+      text: await readBytes(calibration),
+      name: calibration,
+      chunkSize: flags.ctxSize,
+      chunks: flags.chunks,
+    },
+  };
 }
 
 const bits = (bytes: number, weights: number): number => (bytes * 8) / weights;

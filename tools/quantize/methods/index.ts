@@ -1,0 +1,22 @@
+/** The methods of `nibble quantize --method`, by name. */
+import { importanceOf } from '../importance.ts';
+import { Awq } from './awq.ts';
+import { imatrixOf } from './imatrix.ts';
+import type { Method, MethodContext, MethodName } from './types.ts';
+
+interface MethodRow {
+  /** Mixes choose as with an importance matrix. */
+  imatrix?: boolean;
+  open: (context: MethodContext) => Promise<Method>;
+}
+
+export const METHODS: Readonly<Record<MethodName, MethodRow>> = {
+  imatrix: {
+    imatrix: true,
+    open: async ({ plan, calibration }) => importanceOf(plan, await imatrixOf(calibration)),
+  },
+  awq: { open: async (context) => new Awq(context) },
+};
+
+/** `rtn`: round to nearest. */
+export const METHOD_NAMES = ['rtn', ...(Object.keys(METHODS) as MethodName[])] as const;

@@ -1,0 +1,55 @@
+/** What the methods ask of the kernels besides converting rows. */
+import { rowBytes } from '../../../src/gguf/tensor-types.ts';
+import { BUFFERS, QuantizeKernels, ROW_SCRATCH } from '../kernels.ts';
+
+export interface OutputErrors {
+  /** Type to quantize to. */
+  to: number;
+  /** Several times `columns` factors on the columns. */
+  scales: Float32Array;
+  /** Inputs of the matrix, [an even number x columns]. */
+  samples: Float32Array;
+}
+
+export class MethodKernels extends QuantizeKernels {
+  /**
+   * For each set of scales s: the sum, over rows of W and inputs x, of the squares of the errors that Q(W diag(s)) in the
+   * place of W diag(s) makes of the outputs for x / s.
+   *
+   * @param bytes rows of type `from`
+   * @throws GgufError as dequantize
+   */
+  outputErrors(
+    from: number,
+    bytes: Uint8Array,
+    rows: number,
+    columns: number,
+    { to, scales, samples }: OutputErrors,
+  ): Float64Array {
+    const count = rows * columns;
+    const size = count * 4;
+    const w = this.read(from, bytes, rows, columns);
+    const scaled = this.room(w - BUFFERS + size, size + ROW_SCRATCH);
+    const x = this.room(scaled - BUFFERS + size + ROW_SCRATCH, samples.byteLength);
+    const factors = this.room(x - BUFFERS + samples.byteLength, columns * 4);
+    const written = this.room(factors - BUFFERS + columns * 4, rows * rowBytes(to, columns));
+    const back = this.room(written - BUFFERS + rows * rowBytes(to, columns), size + ROW_SCRATCH);
+    const sampleCount = samples.length / columns;
+    return Float64Array.from({ length: scales.length / columns }, (_, i) => {
+      const s = scales.subarray(i * columns, (i + 1) * columns);
+      new Uint8Array(this.memory.buffer).copyWithin(scaled, w, w + size);
+      this.put(factors, s);
+      this.quantizers.scaleColumns(scaled, rows, columns, factors);
+      this.put(x, samples);
+      this.put(
+        factors,
+        s.map((value) => 1 / value),
+      );
+      this.quantizers.scaleColumns(x, sampleCount, columns, factors);
+      this.store(to, scaled, rows, columns, 0, written);
+      this.toF32(to, written, rows, columns, back);
+      this.quantizers.subtract(back, scaled, count);
+      return this.quantizers.outputError(back, rows, x, sampleCount, columns);
+    });
+  }
+}
