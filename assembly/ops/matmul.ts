@@ -18,6 +18,8 @@ import { gelu4, geluErf4, silu4, tanh4 } from './math';
 const GEMM_ROWS = 4;
 /** Chunks per worker: enough that a slow core can take fewer. */
 export const CHUNKS_PER_THREAD = 8;
+/** A batch makes chunks long: more of them keep the wait at the end short. */
+const GEMM_CHUNKS_PER_THREAD = 32;
 /** Multiply-accumulates below which a chunk is not worth its counter: about a microsecond. */
 export const CHUNK_MACS = 32768;
 
@@ -34,7 +36,7 @@ export const CHUNK_MACS = 32768;
   const groups = streamGroups(op, rows);
   const macs = 16 * load<i32>(op + WIDTH) * rows;
   const least = (CHUNK_MACS + macs - 1) / macs;
-  const chunks = load<i32>(THREADS) * CHUNKS_PER_THREAD;
+  const chunks = load<i32>(THREADS) * (rows < GEMM_ROWS ? CHUNKS_PER_THREAD : GEMM_CHUNKS_PER_THREAD);
   return max(least, (groups + chunks - 1) / chunks);
 }
 
@@ -65,38 +67,30 @@ function begin(op: usize, y: usize, first: i32, groups: i32): void {
   return f32x4.mul(cap, tanh4(f32x4.div(x, cap)));
 }
 
-/** y = act(y) over `rows` rows of `count` (a multiple of 4) values. */
-function act(op: usize, y: usize, stride: usize, rows: i32, count: i32): void {
+/** y = act(y) over `count` (a multiple of 4) values. */
+function act(op: usize, y: usize, count: i32): void {
   const kind = load<u32>(op + ACTIVATION), cap = v128.load32_splat(op + SCALE);
-  for (let row = 0; row < rows; row++, y += stride) {
-    for (let p = y, end = y + (<usize>count << 2); p < end; p += 16) v128.store(p, act4(kind, v128.load(p), cap));
-  }
+  for (let end = y + (<usize>count << 2); y < end; y += 16) v128.store(y, act4(kind, v128.load(y), cap));
 }
 
-/** gate = act(gate) * up over `rows` rows of `count` (a multiple of 4) values. */
-function gate(op: usize, gateAt: usize, gateStride: usize, upAt: usize, upStride: usize, rows: i32, count: i32): void {
+/** gate = act(gate) * up over `count` (a multiple of 4) values. */
+function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
   const kind = load<u32>(op + ACTIVATION), cap = v128.load32_splat(op + SCALE);
-  if (kind == ACT_SILU) gateRows(ACT_SILU, cap, gateAt, gateStride, upAt, upStride, rows, count);
-  else gateRows(kind, cap, gateAt, gateStride, upAt, upStride, rows, count);
+  if (kind == ACT_SILU) gateValues(ACT_SILU, cap, gateAt, upAt, count);
+  else gateValues(kind, cap, gateAt, upAt, count);
 }
 
 // @ts-ignore: decorator
-@inline function gateRows(
-  kind: u32, cap: v128, gateAt: usize, gateStride: usize, upAt: usize, upStride: usize, rows: i32, count: i32,
-): void {
-  for (let row = 0; row < rows; row++) {
-    for (let offset: usize = 0, end = <usize>count << 2; offset < end; offset += 16) {
-      v128.store(gateAt + offset, f32x4.mul(act4(kind, v128.load(gateAt + offset), cap), v128.load(upAt + offset)));
-    }
-    gateAt += gateStride;
-    upAt += upStride;
+@inline function gateValues(kind: u32, cap: v128, gateAt: usize, upAt: usize, count: i32): void {
+  for (let offset: usize = 0, end = <usize>count << 2; offset < end; offset += 16) {
+    v128.store(gateAt + offset, f32x4.mul(act4(kind, v128.load(gateAt + offset), cap), v128.load(upAt + offset)));
   }
 }
 
 /** GATE: one row. */
 export function gateRow(op: usize, row: i32): void {
   const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
-  gate(op, to, 0, <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE), 0, 1, load<i32>(op + WIDTH));
+  gate(op, to, <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE), load<i32>(op + WIDTH));
 }
 
 /** SETTLE: one row of sums that a kernel from outside has made: from where they start, through the activation. */
@@ -108,7 +102,7 @@ export function settleRow(op: usize, row: i32): void {
   for (let i: usize = 0, bytes = <usize>groups << 5; i < bytes; i += 16) {
     v128.store(y + i, f32x4.add(v128.load(y + i), v128.load(from + i)));
   }
-  if (load<u32>(op + FLAGS) & ACTED) act(op, y, 0, 1, groups << 3);
+  if (load<u32>(op + FLAGS) & ACTED) act(op, y, groups << 3);
 }
 
 export function matmulChunk(op: usize, chunk: i32, rows: i32, region: usize, scratch: usize): void {
@@ -145,7 +139,7 @@ function gemvChunk(
       memory.fill(y, 0, <usize>count << 5);
       memory.fill(scratch, 0, <usize>count << 5);
       call_indirect<void>(kernel, a, up, x, y, scratch, count, units);
-      gate(op, y, 0, scratch, 0, 1, count << 3);
+      gate(op, y, scratch, count << 3);
       x += xStride;
       y += stride;
     }
@@ -164,8 +158,8 @@ function gemvChunk(
       call_indirect<void>(kernel, w, w, x, last, last, 1, units);
     }
     if (acted) {
-      act(op, y, 0, 1, count << 3);
-      if (paired > 0) act(op, y + (<usize>half << 5), 0, 1, paired << 3);
+      act(op, y, count << 3);
+      if (paired > 0) act(op, y + (<usize>half << 5), paired << 3);
     }
     x += xStride;
     y += stride;
@@ -185,21 +179,44 @@ function multiplyGroup(
   }
 }
 
+/** Sets 8 sums at `to` to what those of row group `group` at y start from. */
+// @ts-ignore: decorator
+@inline function beginGroup(start: u32, y: usize, bias: usize, to: usize): void {
+  let low = i32x4.splat(0), high = low;
+  if (start == START_BIAS) {
+    low = v128.load(bias); high = v128.load(bias, 16);
+  } else if (start != START_ZERO) {
+    low = v128.load(y); high = v128.load(y, 16);
+    if (start == START_ADD_BIAS) {
+      low = f32x4.add(low, v128.load(bias)); high = f32x4.add(high, v128.load(bias, 16));
+    }
+  }
+  v128.store(to, low); v128.store(to, high, 16);
+}
+
+/**
+ * The sums of a row group lie together in scratch until they are complete: rows of y are far apart, often by a power of
+ * two, and would crowd a few lines of the caches.
+ */
 function groupsChunk(
   op: usize, part: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, to: usize, scratch: usize,
 ): void {
-  const bytes = <usize>load<u32>(op + GROUP_BYTES), stride = <usize>load<u32>(op + TO_STRIDE);
+  const bytes = <usize>load<u32>(op + GROUP_BYTES), stride = <usize>load<u32>(op + TO_STRIDE), size = <usize>rows << 5;
   const weights = <usize>load<u32>(op + WEIGHTS), up = <usize>load<u32>(op + UP_WEIGHTS);
-  const unpacked = scratch + (<usize>rows << 5), acted = (load<u32>(op + FLAGS) & ACTED) != 0;
+  const start = load<u32>(op + START), acted = (load<u32>(op + FLAGS) & ACTED) != 0;
+  const sums = scratch, end = sums + size, upSums = end, unpacked = up ? upSums + size : end;
   for (let g = first; g < first + count; g++) {
-    const y = to + (<usize>g << 5), w = part + <usize>g * bytes;
+    const group = <usize>g << 5, w = part + <usize>g * bytes, bias = <usize>load<u32>(op + BIAS) + group;
+    for (let p = sums, y = to + group; p < end; p += 32, y += stride) beginGroup(start, y, bias, p);
+    multiplyGroup(op, weights + w, x, xStride, sums, 32, rows, unpacked);
     if (up) {
-      memory.fill(scratch, 0, <usize>rows << 5);
-      multiplyGroup(op, up + w, x, xStride, scratch, 32, rows, unpacked);
+      memory.fill(upSums, 0, size);
+      multiplyGroup(op, up + w, x, xStride, upSums, 32, rows, unpacked);
+      gate(op, sums, upSums, rows << 3);
     }
-    for (let row = 0; row < rows; row++) begin(op, y + <usize>row * stride, g, 1);
-    multiplyGroup(op, weights + w, x, xStride, y, stride, rows, unpacked);
-    if (up) gate(op, y, stride, scratch, 32, rows, 8);
-    if (acted) act(op, y, stride, rows, 8);
+    if (acted) act(op, sums, rows << 3);
+    for (let p = sums, y = to + group; p < end; p += 32, y += stride) {
+      v128.store(y, v128.load(p)); v128.store(y, v128.load(p, 16), 16);
+    }
   }
 }
