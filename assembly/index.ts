@@ -11,15 +11,15 @@ export { normRow } from './ops/norm';
 export { readAll, spinDots, spinMadds } from './limits';
 
 /**
- * Rewrites rows of a weight matrix as groups of 8; `repack` is a table index, the groups are zeroed first.
+ * Rewrites rows of a weight matrix as groups of 8; `repack` is a table index. Rows that the last group lacks are zero.
  * Not 0: there are NaN or infinite values among the scales or weights.
  */
 export function repackGroups(
   repack: u32, from: usize, rowBytes: usize, rows: i32, to: usize, groupBytes: usize, units: i32,
 ): u32 {
   let bad: u32 = 0;
-  memory.fill(to, 0, groupBytes * ((rows + 7) >> 3));
   for (; rows > 0; rows -= 8) {
+    if (rows < 8) memory.fill(to, 0, groupBytes);
     bad |= call_indirect<u32>(repack, from, rowBytes, min(8, rows), to, units);
     from += rowBytes << 3;
     to += groupBytes;

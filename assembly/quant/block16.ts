@@ -8,7 +8,7 @@
  * Arithmetic per row and block: y += (scale_w * scale_x) * dot.
  */
 import { f16x4, madd } from '../isa';
-import { Packed, repackRows } from './repack';
+import { Packed, repackRows, storeScale } from './repack';
 import { X16_BYTES, X16_SCALE } from './activations';
 
 export abstract class Block16 extends Packed {
@@ -197,7 +197,46 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
   }
 }
 
+/** Eight i16 of each of 8 rows, rowBytes apart, as 8 vectors at `to`: vector i holds value i of every row. */
+function transpose8(from: usize, rowBytes: usize, to: usize): void {
+  const a = v128.load(from), b = v128.load(from + rowBytes), c = v128.load(from + 2 * rowBytes), d = v128.load(from + 3 * rowBytes);
+  from += rowBytes << 2;
+  const e = v128.load(from), f = v128.load(from + rowBytes), g = v128.load(from + 2 * rowBytes), h = v128.load(from + 3 * rowBytes);
+  const ab = unpackLow(a, b), cd = unpackLow(c, d), ef = unpackLow(e, f), gh = unpackLow(g, h);
+  storeColumns(ab, cd, ef, gh, to);
+  storeColumns(unpackHigh(a, b), unpackHigh(c, d), unpackHigh(e, f), unpackHigh(g, h), to + 64);
+}
+
+/** Four vectors of pairs of rows, four columns each, as one vector of 8 rows per column. */
+// @ts-ignore: decorator
+@inline function storeColumns(ab: v128, cd: v128, ef: v128, gh: v128, to: usize): void {
+  const low = v128.shuffle<i32>(ab, cd, 0, 4, 1, 5), high = v128.shuffle<i32>(ef, gh, 0, 4, 1, 5);
+  v128.store(to, v128.shuffle<i64>(low, high, 0, 2)); v128.store(to, v128.shuffle<i64>(low, high, 1, 3), 16);
+  const low2 = v128.shuffle<i32>(ab, cd, 2, 6, 3, 7), high2 = v128.shuffle<i32>(ef, gh, 2, 6, 3, 7);
+  v128.store(to, v128.shuffle<i64>(low2, high2, 0, 2), 32); v128.store(to, v128.shuffle<i64>(low2, high2, 1, 3), 48);
+}
+
+// @ts-ignore: decorator
+@inline function unpackLow(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+// @ts-ignore: decorator
+@inline function unpackHigh(a: v128, b: v128): v128 {
+  return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+/** A file's block is an f16 scale and then vectors of weights; whole groups go 8 rows at a time. */
 // @ts-ignore: decorator
 @inline export function repackBlock16<F extends Block16>(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  return repackRows<F>(from, rowBytes, rows, to, blocks, changetype<F>(0).bytes);
+  const f = changetype<F>(0);
+  if (rows < 8) return repackRows<F>(from, rowBytes, rows, to, blocks, f.bytes);
+  let bad: u32 = 0;
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < 8; r++) bad |= storeScale(to + (r << 1), load<u16>(from + r * rowBytes));
+    for (let at: usize = 2; at < f.fileBytes; at += 16) transpose8(from + at, rowBytes, to + (at << 3));
+    from += f.fileBytes;
+    to += f.bytes;
+  }
+  return bad;
 }

@@ -9,7 +9,7 @@ export abstract class Packed {
 
 /**
  * Rewrites `rows` (1..8) rows, rowBytes apart, of `count` file blocks each, as one group of blocks of `bytes`; the
- * caller zeroed the group. Not 0: a scale is NaN or infinite.
+ * places of rows that there are not stay as they are. Not 0: a scale is NaN or infinite.
  */
 // @ts-ignore: decorator
 @inline export function repackRows<F extends Packed>(

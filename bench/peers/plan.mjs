@@ -17,7 +17,7 @@
  * @property {number} threads
  * @property {number} contextSize
  * @property {number} batchSize
- * @property {number} firstToken length of the prompt whose first token is waited for right after loading
+ * @property {number} firstToken length of the prompt whose first token is waited for before anything is warm
  * @property {number[]} prefill prompt lengths
  * @property {{ context: number, tokens: number }[]} decode
  * @property {string} [onnx] folder of an ONNX export of the same model
@@ -64,6 +64,7 @@ export function metricsOf({ firstToken, prefill, decode }) {
   return [
     metric('start', 'start engine', 'ms', 'lower'),
     metric('load', 'load model', 'ms', 'lower'),
+    metric('loadToFirst', 'load to first token, prompt of 1', 'ms', 'lower'),
     metric('firstToken', `first token, prompt of ${firstToken}`, 'ms', 'lower'),
     ...prefill.flatMap((n) => [
       metric(`prefill${n}`, `prefill ${n}`, 'tok/s', 'higher'),

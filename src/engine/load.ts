@@ -19,11 +19,9 @@ import {
   type Host,
   type Workers,
 } from './host.ts';
-import { KV_CODES } from './layout/pages.ts';
-import type { LayoutOptions, SegmentLayout } from './layout/types.ts';
-import { weightsOf } from './layout/weights.ts';
+import { KV_CODES, weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
 import { bytesPerToken } from './profile.ts';
-import { writeSegment } from './records/index.ts';
+import { writeSegment } from './records.ts';
 import { RopeTable } from './rope.ts';
 import { Runner } from './runner.ts';
 import { layoutModel } from './segments.ts';
@@ -67,6 +65,11 @@ function count(name: string, value: number, least: number, most: number): number
   return value;
 }
 
+/** @throws UsageError */
+export function checkThreads(threads: number): number {
+  return count('threads', threads, 1, 256);
+}
+
 /** An option that is one of a few words. */
 function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value)) {
@@ -84,7 +87,7 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
   if (options.contextSize !== 0) count('contextSize', options.contextSize, 1, 2 ** 24);
   const spec = await readSpec(file, options.contextSize);
   const { contextSize } = spec;
-  const threads = count('threads', options.threads, 1, 256);
+  const threads = checkThreads(options.threads);
   const usualBatch = options.observe ? OBSERVED_BATCH : 512;
   const { encoder = false } = spec.architecture;
   // An encoder's texts go in one piece: each token sees those behind it.

@@ -96,6 +96,7 @@ def run(length, tokens):
     return ids, first - start, cpu - cpu_start, seconds, time.process_time() - cpu
 
 
+values["loadToFirst"] = values["load"] + run(1, 1)[1] * 1000
 values["firstToken"] = run(job["firstToken"], 1)[1] * 1000
 skipped = []
 

@@ -8,16 +8,37 @@ import { loadKernelModule } from './variant.ts';
 
 const WORKER = builtModule('src/platform/node/worker');
 
-function start(setup: WorkerSetup): Workers {
+/** A host whose threads start at once, while the file is still being read; its one model takes them with `start`. */
+export interface NodeHost extends Host {
+  /** Ends the threads where no model took them. */
+  release(): Promise<void>;
+}
+
+export function startHost(threads: number): NodeHost {
   const pool = new Piscina({
     filename: WORKER.href,
-    minThreads: setup.threads,
-    maxThreads: setup.threads,
+    minThreads: threads,
+    maxThreads: threads,
     concurrentTasksPerWorker: 1,
     idleTimeout: Infinity,
     // Our tasks never return to piscina between steps, so its own waiting is of no use.
     atomics: 'disabled',
   });
+  let taken = false;
+  return {
+    open: fileSource,
+    kernels: loadKernelModule,
+    start: (setup) => {
+      taken = true;
+      return startWorkers(pool, setup);
+    },
+    release: async () => {
+      if (!taken) await pool.destroy().catch(() => undefined);
+    },
+  };
+}
+
+function startWorkers(pool: Piscina, setup: WorkerSetup): Workers {
   const tasks = Array.from({ length: setup.threads }, (_, index) => {
     const task: WorkerTask = { setup, index };
     return pool.run(task) as Promise<void>;
@@ -37,5 +58,3 @@ function start(setup: WorkerSetup): Workers {
     },
   };
 }
-
-export const nodeHost: Host = { open: fileSource, start, kernels: loadKernelModule };

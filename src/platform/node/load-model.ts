@@ -1,6 +1,7 @@
 /** Loads a model from files, on Node. */
-import { loadEngine, planModel, type Plan, type ResolvedOptions } from '../../engine/load.ts';
+import { checkThreads, loadEngine, planModel, type Plan, type ResolvedOptions } from '../../engine/load.ts';
 import { warmUpSampler } from '../../engine/sampler.ts';
+import type { Host } from '../../engine/host.ts';
 import type { LoadOptions, Model } from '../../engine/types.ts';
 import { ModelError, UsageError, inFile } from '../../errors.ts';
 import { ChatModel } from '../../chat/model.ts';
@@ -9,7 +10,7 @@ import type { GgufFile } from '../../gguf/types.ts';
 import { createTokenizerAsync } from '../../tokenizer/index.ts';
 import { defaultThreads } from './cpu.ts';
 import { fileSource } from './file-source.ts';
-import { nodeHost } from './host.ts';
+import { startHost } from './host.ts';
 import { formatBytes, memoryLimit } from './memory.ts';
 import { chooseVariant, setRevectorize, setV8Flags } from './variant.ts';
 
@@ -61,7 +62,7 @@ async function resolve(options: LoadOptions): Promise<ResolvedOptions> {
     ...options,
     variant,
     segmentLimit: options.segmentLimit ?? segmentLimitFromEnvironment(),
-    threads: options.threads ?? (await defaultThreads()),
+    threads: checkThreads(options.threads ?? (await defaultThreads())),
     contextSize: options.contextSize ?? 0,
   };
 }
@@ -84,27 +85,36 @@ export async function loadModelFile(
   options: LoadOptions = {},
 ): Promise<Model> {
   const path = typeof paths === 'string' ? paths : paths[0]!;
-  options.onProgress?.({ stage: 'read', bytes: 0, totalBytes: 0 });
-  const file = await openGguf(path, fileSource, { signal: options.signal });
+  const resolved = await resolve(options);
+  const host = startHost(resolved.threads);
   try {
-    const plan = await planThatFits(file, await resolve(options));
-    // The vocabulary is built here, and the sampler's code compiled, while the workers read the weights.
-    const [engine, tokenizer] = await Promise.allSettled([
-      loadEngine(nodeHost, file, plan),
-      createTokenizerAsync(file.metadata),
-      warmUpSampler(),
-    ]);
-    if (engine.status === 'rejected') throw engine.reason;
-    if (tokenizer.status === 'rejected') {
-      await engine.value.dispose();
-      throw tokenizer.reason;
+    options.onProgress?.({ stage: 'read', bytes: 0, totalBytes: 0 });
+    const file = await openGguf(path, fileSource, { signal: options.signal });
+    try {
+      return await loadInto(host, file, await planThatFits(file, resolved));
+    } catch (error) {
+      throw inFile(path, error);
+    } finally {
+      await closeGguf(file);
     }
-    return new ChatModel(engine.value, tokenizer.value, file.metadata);
-  } catch (error) {
-    throw inFile(path, error);
   } finally {
-    await closeGguf(file);
+    await host.release();
   }
+}
+
+async function loadInto(host: Host, file: GgufFile, plan: Plan): Promise<Model> {
+  // The vocabulary is built here, and the sampler's code compiled, while the workers read the weights.
+  const [engine, tokenizer] = await Promise.allSettled([
+    loadEngine(host, file, plan),
+    createTokenizerAsync(file.metadata),
+    warmUpSampler(),
+  ]);
+  if (engine.status === 'rejected') throw engine.reason;
+  if (tokenizer.status === 'rejected') {
+    await engine.value.dispose();
+    throw tokenizer.reason;
+  }
+  return new ChatModel(engine.value, tokenizer.value, file.metadata);
 }
 
 /** The plan as asked for, or with `fallback` the first smaller one that fits. */
