@@ -11,6 +11,7 @@ import type {
   EmbedOptions,
   GenerateOptions,
   GenerationPart,
+  LogitOptions,
   Model,
   ModelInfo,
   Observation,
@@ -157,7 +158,7 @@ export class ChatModel implements Model {
 
   logitBatches(
     ids: readonly number[],
-    options: { sequence?: Sequence; signal?: AbortSignal } = {},
+    options: LogitOptions = {},
   ): AsyncGenerator<{ start: number; rows: Float32Array }> {
     return this.engine.logitBatches(ids, options);
   }

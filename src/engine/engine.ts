@@ -10,7 +10,15 @@ import type { Run, Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
 import type { PageStore } from './state/pages.ts';
 import { readState, writeState, type StateModel } from './state/transfer.ts';
-import type { CacheStats, ModelInfo, Observation, ObserveOptions, ProfileRow, Sequence } from './types.ts';
+import type {
+  CacheStats,
+  LogitOptions,
+  ModelInfo,
+  Observation,
+  ObserveOptions,
+  ProfileRow,
+  Sequence,
+} from './types.ts';
 
 export interface EngineParts {
   spec: ModelSpec;
@@ -161,20 +169,26 @@ export class Engine {
     return this.scheduler.extend(sequence, ids, outputs, read, signal);
   }
 
-  /** Logits of every position of `ids`, as copies, batch by batch. */
+  /** Logits of the positions of `ids` from `from` on, as copies, batch by batch: see Model.logitBatches. */
   async *logitBatches(
     ids: readonly number[],
-    options: { sequence?: Sequence; signal?: AbortSignal } = {},
+    { from = 0, signal, ...options }: LogitOptions = {},
   ): AsyncGenerator<{ start: number; rows: Float32Array }> {
     requireDecoder(this.info);
     this.check(ids);
+    if (!(Number.isInteger(from) && from >= 0 && from <= ids.length)) {
+      throw new UsageError(`from must be a whole number from 0 to ${ids.length}, not ${from}`);
+    }
     const sequence = this.acquire(options.sequence ?? this.createSequence());
     try {
-      sequence.truncate(0);
+      if (from === 0) sequence.truncate(0);
+      // At most the tokens before `from`, whose logits nobody wants.
+      const held = from === 0 ? 0 : sequence.reuse(ids.slice(0, from + 1));
+      if (held < from) await this.extend(sequence, ids.slice(held, from), 'none', () => undefined, signal);
       const size = this.mostRows;
-      for (let start = 0; start < ids.length; start += size) {
+      for (let start = from; start < ids.length; start += size) {
         const part = ids.slice(start, start + size);
-        const rows = await this.extend(sequence, part, 'all', (logits) => this.copy(logits), options.signal);
+        const rows = await this.extend(sequence, part, 'all', (logits) => this.copy(logits), signal);
         yield { start, rows };
       }
     } finally {

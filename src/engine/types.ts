@@ -219,6 +219,14 @@ export interface ClassifyOptions {
   signal?: AbortSignal;
 }
 
+export interface LogitOptions {
+  /** Holds `ids` afterwards. What it holds before counts with `from` alone; default: a fresh one. */
+  sequence?: Sequence;
+  /** Position of the first row; default 0. Of the tokens before it, those that the sequence holds are not computed again. */
+  from?: number;
+  signal?: AbortSignal;
+}
+
 /** The likeliest class of a text, and all of them in the model's order. */
 export interface Classification {
   label: string;
@@ -283,10 +291,13 @@ export interface Model extends AsyncDisposable {
     ids: readonly number[],
     options?: { sequence?: Sequence; signal?: AbortSignal },
   ): Promise<Float32Array>;
-  /** Logits batch by batch: rows of [n, vocabularySize] for positions start .. start + n - 1. */
+  /**
+   * Logits batch by batch: rows of [n, vocabularySize] for positions start .. start + n - 1, in order, from
+   * `options.from` to the last.
+   */
   logitBatches(
     ids: readonly number[],
-    options?: { sequence?: Sequence; signal?: AbortSignal },
+    options?: LogitOptions,
   ): AsyncIterable<{ start: number; rows: Float32Array }>;
   /**
    * Runs `ids` from position 0 and calls `visit` for every input of a matmul, layer by layer, batch by batch: for

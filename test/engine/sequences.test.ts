@@ -68,6 +68,32 @@ describe('several at once', () => {
     });
   });
 
+  test('logits from a position on: what the sequence holds of the tokens before is kept', async () => {
+    const ids = someIds(100, 1280);
+    const ending = [7, 8, 9, 10];
+    const other = [...ids.slice(0, 90), ...ending];
+    const width = model.info.vocabularySize;
+    const sequence = createSequence();
+    for (const [text, from] of [
+      [ids, 90],
+      [other, 89],
+      [other, 94],
+      [other, 0],
+    ] as const) {
+      const whole = await model.logits(text);
+      let next = from;
+      for await (const { start, rows } of model.logitBatches(text, { sequence, from })) {
+        expect(start).toBe(next);
+        sameBits(rows, whole.subarray(start * width, start * width + rows.length));
+        next += rows.length / width;
+      }
+      expect(next).toBe(text.length);
+    }
+    expect(sequence.tokens).toEqual(other);
+    const bad = model.logitBatches(ids, { from: 101 });
+    await expect(bad.next()).rejects.toThrow(/from must be a whole number from 0 to 100, not 101/);
+  });
+
   test('one call at a time on a sequence', async () => {
     const sequence = createSequence();
     const first = model.generate([1, 2, 3], { ...GREEDY, sequence });

@@ -1,7 +1,7 @@
 /**
  * Multiple-choice scoring as llama-perplexity scores HellaSwag: each ending is appended to the context, and the one
  * whose tokens are the likeliest, by the mean of their log probabilities (`acc_norm`), is the model's answer. The
- * tokens that all endings begin with count for none. Also by the sum (`acc`), which favours short endings.
+ * tokens that all endings begin with count for none, and are computed once. Also by the sum (`acc`), which favours short endings.
  */
 import { ContextOverflowError } from '../../src/errors.ts';
 import type { Model } from '../../src/engine/types.ts';
@@ -45,11 +45,8 @@ export async function multipleChoice(
   for (const item of items) {
     const tokens = tokenize(model, item);
     const shared = commonLength(tokens);
-    const sums: number[] = [];
-    for (const ids of tokens) {
-      sums.push(await logProbability(model, ids, shared, signal));
-      evaluated += ids.length - 1;
-    }
+    const sums = await logProbabilities(model, tokens, shared, signal);
+    evaluated += tokens.reduce((sum, ids) => sum + ids.length - shared, shared - 1);
     const answer = largest(sums.map((sum, i) => sum / Math.max(1, tokens[i]!.length - shared)));
     answers.push(answer);
     if (answer === item.label) correct++;
@@ -108,24 +105,35 @@ function commonLength(tokens: readonly number[][]): number {
   return Math.max(1, length);
 }
 
-/** ln p of the tokens from `from` on, given those before. */
-async function logProbability(
+/** ln p of each text's tokens from `shared` on, given those before, which all have in common. */
+async function logProbabilities(
   model: Model,
-  ids: readonly number[],
-  from: number,
+  texts: readonly (readonly number[])[],
+  shared: number,
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<number[]> {
   const width = model.info.vocabularySize;
-  let sum = 0;
-  if (ids.length < 2) return sum;
-  for await (const { start, rows } of model.logitBatches(ids.slice(0, -1), { signal })) {
-    for (let at = 0; at * width < rows.length; at++) {
-      const target = start + at + 1;
-      if (target < from) continue;
-      sum -= scoreRow(rows.subarray(at * width, (at + 1) * width), ids[target]!).nll;
+  const sequence = model.createSequence();
+  const sums: number[] = [];
+  try {
+    for (const ids of texts) {
+      let sum = 0;
+      // The last token predicts none; the row before the first that is scored does.
+      const options = { sequence, from: shared - 1, signal };
+      for await (const { start, rows } of ids.length > shared
+        ? model.logitBatches(ids.slice(0, -1), options)
+        : []) {
+        for (let at = 0; at * width < rows.length; at++) {
+          const logits = rows.subarray(at * width, (at + 1) * width);
+          sum -= scoreRow(logits, ids[start + at + 1]!).nll;
+        }
+      }
+      sums.push(sum);
     }
+  } finally {
+    sequence.dispose();
   }
-  return sum;
+  return sums;
 }
 
 function largest(values: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Model } from '../../../src/engine/types.ts';
+import type { LogitOptions, Model } from '../../../src/engine/types.ts';
 import { NibbleError } from '../../../src/errors.ts';
 import { parseChoiceItems, type ChoiceItem } from '../../../tools/perplexity/choice-items.ts';
 import { multipleChoice, recovery, wilsonInterval } from '../../../tools/perplexity/multiple-choice.ts';
@@ -12,8 +12,9 @@ function letters(p: number[][]): Model {
     info: { vocabularySize: width, contextSize: 16 },
     tokenizer: { encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0) - 97) },
     // Two rows at a time: a batch ends within an ending.
-    async *logitBatches(ids: readonly number[]) {
-      for (let start = 0; start < ids.length; start += 2) {
+    createSequence: () => ({ dispose: () => undefined }),
+    async *logitBatches(ids: readonly number[], { from = 0 }: LogitOptions = {}) {
+      for (let start = from; start < ids.length; start += 2) {
         const rows = ids.slice(start, start + 2).flatMap((id) => p[id]!.map(Math.log));
         yield await Promise.resolve({ start, rows: Float32Array.from(rows) });
       }
@@ -39,7 +40,7 @@ describe('answers', () => {
       item('a', ['ab', 'd'], 0),
     ]);
     expect(result.answers).toEqual([1, 1, 0]);
-    expect(result).toMatchObject({ items: 3, correct: 2, evaluated: 3 + 4 + 3 });
+    expect(result).toMatchObject({ items: 3, correct: 2, evaluated: 3 + (1 + 2) + 3 });
     expect(result.accuracy).toBeCloseTo(66.667, 2);
     expect(result.accuracyBySum).toBeCloseTo(33.333, 2);
     expect(result.chance).toBeCloseTo((100 * (1 / 3 + 1 / 2 + 1 / 2)) / 3, 6);
