@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { ContextOverflowError, ModelError } from '../../src/errors.ts';
 import { CHATML_TEMPLATE } from '../../src/chat/index.ts';
-import { ChatSession } from '../../src/cli/chat/session.ts';
+import { ChatSession, MOST_CONTINUED } from '../../src/cli/chat/session.ts';
 import type { ChatMessage, GenerateOptions, GenerationPart, Model } from '../../src/engine/types.ts';
 
 interface Fake {
@@ -149,4 +149,7 @@ test('a base model continues each text for itself', async () => {
   expect(await session.answer('Once', view(), signal)).toMatchObject({ answer: ' upon a time' });
   await session.answer('Twice', view(), signal);
   expect(asked).toEqual(['Once', 'Twice']);
+  expect(session.options.maxTokens).toBe(MOST_CONTINUED);
+  // As `-n -1` sets it.
+  expect(new ChatSession(model, { maxTokens: undefined }, 'shift').options.maxTokens).toBeUndefined();
 });

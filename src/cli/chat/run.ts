@@ -12,11 +12,12 @@ import { samplingOf } from '../options.ts';
 import { bytesText, durationText } from '../text.ts';
 import { runInteractive } from './interactive.ts';
 import { runOneShot } from './one-shot.ts';
-import { ChatSession } from './session.ts';
+import { ChatSession, MOST_CONTINUED } from './session.ts';
 import type { ChatFlags } from './settings.ts';
 
 const BASE_MODEL =
-  'This is a base model without a chat template: it continues each text, and knows no turns.';
+  'This is a base model without a chat template: it continues each text, and knows no turns ' +
+  `(-n is ${MOST_CONTINUED} unless given).`;
 
 export async function runChat(context: CliContext, flags: ChatFlags): Promise<void> {
   const oneShot = flags.prompt !== undefined || (!flags.interactive && !process.stdin.isTTY);

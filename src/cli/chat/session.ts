@@ -19,6 +19,9 @@ import type { GenerateOptions, GenerationPart, Model, Sequence } from '../../eng
 import { countText } from '../text.ts';
 import { measure, type Measured } from '../timings.ts';
 
+/** Tokens of a base model's answer where no limit is given: its text need never end. */
+export const MOST_CONTINUED = 256;
+
 export interface TurnView {
   onPart(part: ReasoningPart): void;
   /** Something the user should know, such as dropped turns. */
@@ -49,7 +52,7 @@ export class ChatSession {
     this.sequence = model.createSequence();
     if (model.chatTemplate !== undefined) {
       this.template = createChatTemplate(model.chatTemplate, specialTokenTexts(model.tokenizer));
-    }
+    } else if (!('maxTokens' in options)) this.options.maxTokens = MOST_CONTINUED;
   }
 
   /** Without a chat template the model only continues text. */

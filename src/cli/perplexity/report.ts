@@ -13,6 +13,10 @@ export function perplexityText(result: PerplexityResult, windows: number, window
   return `${[...lines, ...(result.kl ? klLines(result.kl) : [])].join('\n')}\n`;
 }
 
+/** No distribution is nearer to another than to itself: what is below 0 is the base file's rounding. */
+const NEGATIVE =
+  '  (below 0: the base holds log probabilities in 16 bits, and rounding moves single values by some 1e-5)';
+
 function klLines(kl: KlResult): string[] {
   return [
     '',
@@ -23,6 +27,7 @@ function klLines(kl: KlResult): string[] {
     `correlation of ln p:     ${kl.correlation.toFixed(2)} %`,
     `KL divergence:           mean ${plusMinus(kl.mean, kl.error)}`,
     ...spreadLines(kl, (value) => value.toFixed(6)),
+    ...(kl.min < 0 ? [NEGATIVE] : []),
     `change of p, in points:  mean ${plusMinus(kl.deltaP.mean, kl.deltaP.error, 3)}, rms ${plusMinus(kl.deltaP.rms, kl.deltaP.rmsError, 3)}`,
     ...spreadLines(kl.deltaP, (value) => value.toFixed(3)),
     `same top token:          ${plusMinus(kl.topAgreement, kl.topAgreementError, 2)} %`,
