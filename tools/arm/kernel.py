@@ -25,6 +25,10 @@ SYSROOT = os.environ.get('QEMU_LD_PREFIX', '/usr/aarch64-linux-gnu')
 QEMU = os.environ.get('QEMU') or shutil.which('qemu-aarch64-static') or shutil.which('qemu-aarch64')
 
 # Instructions per cycle that the front end can deliver. llvm-mca's models have no front end.
+# Of integers: what the dot products are made of.
+MULTIPLICATION = re.compile(r'(sdot|udot|[su]mmla|[su]m(ull|lal)2?|mla|mul|madd|s?maddl)\b')
+# A loop that is this much of what was executed stands for all of it.
+LOOP_SHARE = 0.8
 DECODE_WIDTH = {'cortex-a53': 2, 'cortex-a55': 2, 'cortex-a57': 3, 'cortex-a72': 3,
                 'neoverse-n1': 4, 'neoverse-n2': 5, 'neoverse-v1': 8, 'neoverse-v2': 8}
 
@@ -128,19 +132,28 @@ class Trace:
         return times
 
     def hot_loop(self):
-        """The addresses on the commonest path between two visits of the hottest block."""
-        hottest = max(self.visits, key=lambda start: self.visits[start] * len(self.blocks[start]))
-        paths = collections.Counter()
-        path = None
+        """The addresses that one turn of the hot loop executes, loops within it unrolled: the shortest path from a block
+        back to itself that is most of what was executed. The innermost loop alone is not: what surrounds it counts as
+        well, once for all of its turns."""
+        size = {start: len(block) for start, block in self.blocks.items()}
+        seen = sum(size[start] for start in self.order)
+        candidates = {}  # blocks of one loop are visited equally often: one of them is enough
         for start in self.order:
-            if start == hottest:
-                if path:
-                    paths[tuple(path)] += 1
-                path = [start]
-            elif path:
-                path.append(start)
-        best = paths.most_common(1)[0][0] if paths else (hottest,)
-        return [address for start in best for address in self.blocks[start]]
+            candidates.setdefault(self.visits[start], start)
+        shares = []
+        for head in candidates.values():
+            path, times = self.commonest_path(head)
+            length = sum(size[start] for start in path)
+            shares.append((times * length / seen, length, path))
+        enough = min(LOOP_SHARE, max(share for share, _, _ in shares))
+        _, path = min((length, path) for share, length, path in shares if share >= enough)
+        return [address for start in path for address in self.blocks[start]]
+
+    def commonest_path(self, head):
+        """The blocks from one visit of `head` to the next, and how often just these."""
+        visits = [i for i, start in enumerate(self.order) if start == head]
+        paths = collections.Counter(tuple(self.order[a:b]) for a, b in zip(visits, visits[1:]))
+        return paths.most_common(1)[0] if paths else ((head,), 1)
 
 
 def disassemble(llvm, trace):
@@ -166,7 +179,7 @@ def kind_of(text):
 
 
 def predict(llvm, loop, model):
-    """Cycles that llvm-mca gives one iteration of the loop."""
+    """Cycles that llvm-mca gives one turn of the loop."""
     # Branch targets are meaningless out of context.
     source = '\n'.join(re.sub(r'^(b|b\.\w+|bl|cbn?z|tbn?z)(\s.*?)#-?\w+$', r'\1\2#0', text) for text in loop) + '\n'
     run = subprocess.run([llvm + '/llvm-mca', '-mtriple=aarch64', '-mcpu=' + model,
@@ -189,14 +202,17 @@ def main():
     total = sum(executed.values())
     text = disassemble(llvm, trace)
     kinds = collections.Counter()
+    multiplications = collections.Counter()
     for address, count in executed.items():
         kinds[kind_of(text[address])] += count
+        if MULTIPLICATION.match(text[address]):
+            multiplications[text[address].split()[0]] += count
     addresses = trace.hot_loop()
     loop = [text[address] for address in addresses]
-    iterations = min(executed[address] for address in addresses)
+    turns = total / len(loop)
 
     report = {'function': options.function, 'node': version, 'cpu': options.cpu, 'instructions': total,
-              'kinds': dict(kinds), 'loop': {'instructions': len(loop), 'iterations': iterations}}
+              'kinds': dict(kinds), 'multiplications': dict(multiplications), 'loop': {'instructions': len(loop), 'turns': turns}}
     if options.macs:
         report['instructionsPer32Weights'] = 32 * total / options.macs
     old_core = options.cpu in ('cortex-a72', 'cortex-a57')
@@ -204,8 +220,9 @@ def main():
     report['predicted'] = {}
     for model in models.split(','):
         cycles = predict(llvm, loop, model)
-        rate = options.macs / iterations * options.ghz / cycles if options.macs and cycles else None
-        report['predicted'][model] = {'cyclesPerIteration': cycles, 'gmacs': rate}
+        # What is outside of the loop is taken to need as many cycles for an instruction.
+        rate = options.macs / turns * options.ghz / cycles if options.macs and cycles else None
+        report['predicted'][model] = {'cyclesPerTurn': cycles, 'cycles': cycles and cycles * turns, 'gmacs': rate}
 
     if options.json:
         print(json.dumps(report))
@@ -229,15 +246,15 @@ def main():
 def show(report, options):
     print(f"{report['function']}, Node {report['node']}, {report['cpu']}: {report['instructions']} instructions")
     print('  ' + ', '.join(f'{kind} {count}' for kind, count in sorted(report['kinds'].items())))
-    print(f"  hot loop: {report['loop']['instructions']} instructions, {report['loop']['iterations']} times")
+    print(f"  hot loop: {report['loop']['instructions']} instructions, all are as many as {report['loop']['turns']:.0f} turns of it")
     if options.macs:
         print(f"  {report['instructionsPer32Weights']:.2f} instructions per 32 weights")
     for model, figures in report['predicted'].items():
-        if figures['cyclesPerIteration'] is None:
+        if figures['cyclesPerTurn'] is None:
             print(f'  PREDICTED {model}: this llvm-mca does not know it')
             continue
         rate = f", {figures['gmacs']:.1f} GMAC/s at {options.ghz} GHz" if figures['gmacs'] else ''
-        print(f"  PREDICTED {model}: {figures['cyclesPerIteration']:.1f} cycles per iteration{rate}")
+        print(f"  PREDICTED {model}: {figures['cyclesPerTurn']:.1f} cycles per turn{rate}")
 
 
 main()
