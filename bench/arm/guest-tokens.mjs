@@ -3,8 +3,7 @@
  * Runs on an emulated processor: decodes tokens with one thread, some to warm up, then those that are counted.
  * usage: NIBBLE_VARIANT=... guest-tokens.mjs MODEL.gguf
  */
-import { writeSync } from 'node:fs';
-import { setCompiler } from './guest.mjs';
+import { begin, mark, setCompiler } from './guest.mjs';
 import { COUNTED_TOKENS, WARM_UP_TOKENS } from './plan.mjs';
 
 setCompiler();
@@ -24,7 +23,7 @@ for await (const part of model.generate([1, 100, 200, 300], {
 })) {
   const before = made;
   made += part.ids.length;
-  if (before < WARM_UP_TOKENS && made >= WARM_UP_TOKENS) writeSync(2, '@@icount -\n');
-  if (before < maxTokens && made >= maxTokens) writeSync(2, '@@icount tokens\n');
+  if (before < WARM_UP_TOKENS && made >= WARM_UP_TOKENS) begin();
+  if (before < maxTokens && made >= maxTokens) mark('tokens');
 }
 await model.dispose();

@@ -1,19 +1,11 @@
 // @ts-check
-/** What the emulated programs share: one compiler from the first call, and marks for the counting plugin. */
-import { readFileSync, writeSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { NOTHING, REPEATS, STEPS } from './plan.mjs';
+/** What the emulated programs share. */
+import { readFileSync } from 'node:fs';
+import { REPEATS, STEPS } from './plan.mjs';
 
-/** The optimizing compiler alone: counts do not depend on when it would have been done. */
-export function setCompiler() {
-  const major = Number.parseInt(process.versions.node);
-  if (major < 22) setFlagsFromString('--experimental-wasm-relaxed-simd');
-  setFlagsFromString('--no-liftoff');
-  // Inlining goes by what the baseline compiler's code has counted.
-  if (major < 24) return;
-  setFlagsFromString('--no-wasm-inlining');
-  setFlagsFromString('--no-wasm-inlining-call-indirect');
-}
+/** @type {typeof import('../../tools/arm/guest.ts')} */
+const guest = await import(new URL('../../dist/tools/arm/guest.js', import.meta.url).href);
+export const { begin, mark, setCompiler } = guest;
 
 /** @param {string} variant */
 export function compileKernels(variant) {
@@ -21,17 +13,10 @@ export function compileKernels(variant) {
   return new WebAssembly.Module(bytes);
 }
 
-/** One write: the plugin answers with what was executed since the one before. @param {string} tag */
-function mark(tag) {
-  writeSync(2, `@@icount ${tag}\n`);
-}
-
-/** Counts `STEPS` steps under a tag without spaces, and what a mark costs. @param {string} tag @param {() => void} step */
+/** Counts `STEPS` steps under a tag without spaces. @param {string} tag @param {() => void} step */
 export function count(tag, step) {
-  for (let i = 0; i < REPEATS; i++) {
-    mark('-');
-    mark(NOTHING);
+  const steps = () => {
     for (let k = 0; k < STEPS; k++) step();
-    mark(tag);
-  }
+  };
+  guest.count(tag, steps, REPEATS);
 }

@@ -4,8 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { countBinary } from './count.mjs';
 import { CPUS, GEMM_TOKENS, PRODUCT } from './plan.mjs';
+
+/** @type {typeof import('../../tools/arm/count.ts')} */
+const { countBinary } = await import(new URL('../../dist/tools/arm/count.js', import.meta.url).href);
 
 /** Which of its libraries llama.cpp loads there: armv8.2_1 is the one with dotprod and without i8mm. */
 const LIBRARIES = { 'cortex-a76': 'libggml-cpu-armv8.2_1.so', 'cortex-a72': 'libggml-cpu-armv8.0_1.so' };

@@ -5,11 +5,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MATMUL_FORMATS } from '../matmul.mjs';
 import { parseRandomSpec, writeRandomModel } from '../../tools/make-model/random-model.mjs';
-import { countNode, NoEmulatorError, prepare } from './count.mjs';
 import { countLlamaCpp } from './llama-cpp.mjs';
 import { BUDGET_NODE, HELP, parseOptions, UsageError } from './options.mjs';
 import { CPUS, TOKEN_MODEL, WORKERS } from './plan.mjs';
 import * as report from './report.mjs';
+
+/** @type {typeof import('../../tools/arm/count.ts')} */
+const { countNode, NoEmulatorError, prepareCounting } = await import(
+  new URL('../../dist/tools/arm/count.js', import.meta.url).href
+);
 
 /** CI's "cannot be done here". */
 const SKIPPED = 77;
@@ -17,6 +21,7 @@ const at = (/** @type {string} */ path) => fileURLToPath(new URL(`../../${path}`
 const BUDGET = at('tools/arm/budget.json');
 const REFERENCE = at('tools/arm/llama-cpp.json');
 const CACHE = at('.cache/arm');
+const guest = (/** @type {string} */ name) => at(`bench/arm/guest-${name}`);
 /** V8 compiles and collects garbage in threads of its own: nothing to do with a kernel. */
 const ONE_THREAD = { COUNT_THREAD: 'on' };
 
@@ -40,7 +45,7 @@ try {
 
 /** @param {import('./options.mjs').Options} options */
 async function main(options) {
-  await prepare(options);
+  await prepareCounting(options);
   if (options.llamaCpp) write(REFERENCE, await countLlamaCpp({ cache: CACHE, say }));
   /** @type {report.Report} */
   const counted = {};
@@ -74,18 +79,22 @@ async function countCpu(cpu, { parts, formats, nodeMajor }) {
   if (parts.includes('kernels')) {
     say(`${cpu}: kernels ...`);
     const args = [variant, wanted.join(',')];
-    const counts = await countNode(cpu, 'guest-kernels.mjs', { nodeMajor, args, env: ONE_THREAD });
+    const counts = await countNode(cpu, guest('kernels.mjs'), { nodeMajor, args, env: ONE_THREAD });
     result.kernels = report.kernelsOf(counts);
   }
   if (parts.includes('balance')) {
     say(`${cpu}: balance ...`);
-    const counts = await countNode(cpu, 'guest-balance.mjs', { nodeMajor, args: [variant], env: ONE_THREAD });
+    const counts = await countNode(cpu, guest('balance.mjs'), {
+      nodeMajor,
+      args: [variant],
+      env: ONE_THREAD,
+    });
     result.balance = report.balanceOf(counts);
   }
   if (parts.includes('tokens')) {
     say(`${cpu}: tokens ...`);
     const options = { nodeMajor, args: [await randomModel()], env: { NIBBLE_VARIANT: variant } };
-    result.token = report.tokenOf(await countNode(cpu, 'guest-tokens.mjs', options));
+    result.token = report.tokenOf(await countNode(cpu, guest('tokens.mjs'), options));
   }
   return result;
 }

@@ -34,6 +34,3 @@ export const MATRICES = [
 /** Each count is the least of so many, for this many steps: the JavaScript around a step is compiled and collected. */
 export const REPEATS = 3;
 export const STEPS = 4;
-
-/** Tag of an interval in which nothing is done: what a mark itself costs. */
-export const NOTHING = 'nothing';

@@ -3,8 +3,13 @@
 import { markdown } from '../table.mjs';
 import { COUNTED_TOKENS, GEMM_TOKENS, MATRICES, PRODUCT, STEPS, WORKERS } from './plan.mjs';
 
+/** @type {typeof import('../../tools/arm/balance.ts')} */
+const { imbalance, shareOut } = await import(
+  new URL('../../dist/tools/arm/balance.js', import.meta.url).href
+);
+
 /**
- * @typedef {import('./count.mjs').Counts} Counts
+ * @typedef {import('../../tools/arm/count.ts').Counts} Counts
  *
  * @typedef {object} Kernel
  * @property {string} name as `gemv Q4_0`
@@ -52,17 +57,6 @@ export function kernelsOf(counts) {
   });
 }
 
-/** Chunks in order, each to the worker that is free first: what a counter does. @param {readonly number[]} chunks @param {number} workers */
-export function shareOut(chunks, workers) {
-  const busy = Array.from({ length: workers }, () => 0);
-  for (const chunk of chunks) {
-    const first = busy.indexOf(Math.min(...busy));
-    busy[first] = (busy[first] ?? 0) + chunk;
-  }
-  const all = busy.reduce((sum, each) => sum + each, 0);
-  return (Math.max(...busy) * workers) / all;
-}
-
 /** From counts of all chunks but the first k, for each k. @param {ReadonlyMap<string, Counts>} counts @returns {Balance[]} */
 export function balanceOf(counts) {
   return MATRICES.flatMap(({ name }, i) =>
@@ -76,7 +70,7 @@ export function balanceOf(counts) {
         workers,
         chunks: chunks.length,
         instructions: (from(0) ?? NaN) / STEPS,
-        balance: shareOut(chunks, workers),
+        balance: imbalance(shareOut(chunks, workers)),
       };
     }),
   );

@@ -24,8 +24,10 @@ const { knowsRevectorize, setRevectorize, setV8Flags } = await built('src/platfo
 const { measureBandwidth, measurePeak } = await built('tools/limits/measure.js');
 /** @type {typeof import('../../tools/charts/terminal.ts')} */
 const { terminalBars } = await built('tools/charts/terminal.js');
-/** @type {typeof import('../../tools/charts/svg.ts')} */
-const { barSpec, renderSvg } = await built('tools/charts/svg.js');
+/** @type {typeof import('../../tools/charts/bars.ts')} */
+const { barSpec } = await built('tools/charts/bars.js');
+/** @type {typeof import('../../tools/charts/file.ts')} */
+const { isChartFile, writeChart } = await built('tools/charts/file.js');
 
 const KERNELS = fileURLToPath(new URL('../../dist/kernels', import.meta.url));
 /** With --cold, the copies of a matrix have together about so many bytes. */
@@ -48,6 +50,9 @@ try {
 /** @param {import('./options.mjs').Options} options */
 async function main(options) {
   const base = options.compare === undefined ? undefined : readDocument(options.compare);
+  if (options.chart !== undefined && !isChartFile(options.chart)) {
+    throw new UsageError(`--chart: ${options.chart} ends neither in .svg nor in .png`);
+  }
   const relaxed = setV8Flags();
   if (options.revectorize) {
     if (!knowsRevectorize()) throw new UsageError('--revectorize: needs Node 24 to 26 on x64');
@@ -92,7 +97,7 @@ async function main(options) {
   };
   const json = `${JSON.stringify(document)}\n`;
   if (options.out !== undefined) writeFileSync(options.out, json);
-  if (options.svg !== undefined) writeFileSync(options.svg, await renderSvg(barSpec(chartOf(rows))));
+  if (options.chart !== undefined) await writeChart(options.chart, barSpec(chartOf(rows)));
   if (options.json) {
     process.stdout.write(json);
     return;

@@ -19,7 +19,7 @@ Times the weight kernels: every format, variant, typical shape and thread count,
   --out FILE         write a JSON document with every sample
   --compare FILE     ratios to an earlier --out, with confidence; regressions beyond noise are marked
   --json             the JSON document on standard output, and nothing else
-  --svg FILE         a bar chart
+  --chart FILE       a bar chart, as FILE.svg or FILE.png
 example: npm run bench:kernels -- --format Q4_0 --kernel gemm --shape 2048x2048 --threads 1
 `;
 
@@ -50,7 +50,7 @@ const LEAST_SAMPLES = 30;
  * @property {string} [out]
  * @property {string} [compare]
  * @property {boolean} json
- * @property {string} [svg]
+ * @property {string} [chart]
  * @property {boolean} help
  */
 
@@ -94,7 +94,7 @@ export function parseOptions(args, { cores, formats, variants }) {
     out: values.out,
     compare: values.compare,
     json: values.json ?? false,
-    svg: values.svg,
+    chart: values.chart,
     help: values.help ?? false,
   };
 }
@@ -122,7 +122,7 @@ function parse(args) {
         out: text,
         compare: text,
         json: flag,
-        svg: text,
+        chart: text,
         help: { ...flag, short: 'h' },
       },
     });

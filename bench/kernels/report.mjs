@@ -136,7 +136,7 @@ export function renderComparison(comparisons) {
   return `${markdown(head, cells, [...TEXTS, 8])}\n${comparisons.length} compared, ${slower} slower beyond noise\n`;
 }
 
-/** @param {readonly Row[]} rows @returns {import('../../tools/charts/terminal.ts').BarChart} */
+/** @param {readonly Row[]} rows @returns {import('../../tools/charts/bars.ts').BarChart} */
 export function chartOf(rows) {
   return {
     title: 'Weight kernels',

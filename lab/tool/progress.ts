@@ -1,6 +1,7 @@
 /** What a learner has done so far, kept beside the work: `results.json`. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ArmResults } from './arm/results.ts';
 import type { BenchResults } from './bench/results.ts';
 import type { CheckReport } from './check/report.ts';
 import { LabError } from './errors.ts';
@@ -10,7 +11,9 @@ export interface Progress {
   checks: Record<string, CheckReport & { at: string }>;
   /** Hints shown of each stage. */
   hints: Record<string, number>;
+  /** The last `bench`, and the last `bench --arm` in an emulator. */
   bench?: BenchResults;
+  arm?: ArmResults;
 }
 
 const NAME = 'results.json';

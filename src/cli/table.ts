@@ -43,3 +43,17 @@ export function markdownTable(columns: readonly Column[], rows: readonly (readon
     .join(' | ')} |`;
   return `${[line(columns.map((column) => column.title)), rule, ...rows.map(line)].join('\n')}\n`;
 }
+
+/** A table of texts, as plainTable prints it. */
+export function tableText({
+  columns,
+  rows,
+}: {
+  columns: readonly string[];
+  rows: readonly (readonly string[])[];
+}): string {
+  return plainTable(
+    columns.map((title) => ({ title })),
+    rows,
+  );
+}

@@ -15,22 +15,17 @@ interface Kernel {
   by: string;
 }
 
-export const { CPUS, NOTHING, PRODUCT, STEPS } = (await load('plan.mjs')) as {
+export const { CPUS, PRODUCT, STEPS } = (await load('plan.mjs')) as {
   CPUS: Record<string, { variant: string }>;
-  NOTHING: string;
   PRODUCT: { rows: number; columns: number };
   STEPS: number;
-};
-
-export const { parseCounts } = (await load('count.mjs')) as {
-  parseCounts(text: string): Map<string, Counts>;
 };
 
 export const { parseOptions } = (await load('options.mjs')) as {
   parseOptions(args: string[], formats: readonly string[]): Record<string, unknown>;
 };
 
-export const { balanceOf, checkBudget, goalOf, kernelsOf, shareOut } = (await load('report.mjs')) as {
+export const { balanceOf, checkBudget, goalOf, kernelsOf } = (await load('report.mjs')) as {
   balanceOf(
     counts: ReadonlyMap<string, Counts>,
   ): { workers: number; chunks: number; instructions: number; balance: number }[];
@@ -40,5 +35,4 @@ export const { balanceOf, checkBudget, goalOf, kernelsOf, shareOut } = (await lo
   ): { over: string[][]; under: number; unknown: string[] };
   goalOf(cpu: string, name: string, native: number | undefined): number | undefined;
   kernelsOf(counts: ReadonlyMap<string, Counts>): Kernel[];
-  shareOut(chunks: readonly number[], workers: number): number;
 };

@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { imbalance, shareOut } from '../../tools/arm/balance.ts';
+import { parseCounts } from '../../tools/arm/count.ts';
+import { NOTHING } from '../../tools/arm/guest.ts';
 import { FORMATS } from '../../src/kernels/formats.ts';
 import {
   CPUS,
-  NOTHING,
   PRODUCT,
   STEPS,
   balanceOf,
   checkBudget,
   goalOf,
   kernelsOf,
-  parseCounts,
   parseOptions,
-  shareOut,
 } from './arm-modules.ts';
 import type { Budget } from './arm-modules.ts';
 
@@ -52,10 +52,11 @@ describe('counts', () => {
 
 describe('balance', () => {
   it('gives each chunk to who is free first', () => {
-    expect(shareOut([1, 1, 1, 1], 2)).toBe(1);
-    expect(shareOut([1, 1, 1], 2)).toBeCloseTo(4 / 3);
-    expect(shareOut([3, 1, 1, 1], 2)).toBe(1);
-    expect(shareOut([5], 4)).toBe(4);
+    expect(shareOut([1, 1, 1, 1], 2)).toEqual([2, 2]);
+    expect(shareOut([1, 1, 1], 2)).toEqual([2, 1]);
+    expect(shareOut([3, 1, 1, 1], 2)).toEqual([3, 3]);
+    expect(imbalance([2, 1])).toBeCloseTo(4 / 3);
+    expect(imbalance(shareOut([5], 4))).toBe(4);
   });
 
   it('comes from counts of what is left after k chunks', () => {

@@ -13,7 +13,7 @@ import { grade, toCsv } from '../../lab/tool/grade/grade.ts';
 import { GRADED, POINTS } from '../../lab/tool/grade/points.ts';
 import { solutionFile, workFile } from '../../lab/tool/paths.ts';
 import { changeProgress } from '../../lab/tool/progress.ts';
-import { mergedTable, readDevice } from '../../lab/tool/report/merge.ts';
+import { mergedTable, readDevices } from '../../lab/tool/report/merge.ts';
 import { questionsOf, writeReport } from '../../lab/tool/report/report.ts';
 import { STAGES, stageOf } from '../../lab/tool/stages.ts';
 import { run, runJson } from '../cli/run.ts';
@@ -197,14 +197,13 @@ describe('bench, report and grading', () => {
     const other = { ...results, machine: { ...results.machine, cpu: 'Cortex-A76' } };
     writeFileSync(join(folder, 'here.json'), JSON.stringify(results));
     writeFileSync(join(folder, 'pi5.json'), JSON.stringify(other));
-    const devices = await Promise.all(
-      ['here.json', 'pi5.json'].map((name) => readDevice(join(folder, name))),
-    );
+    const files = ['here.json', 'pi5.json'].map((name) => join(folder, name));
+    const devices = (await Promise.all(files.map(readDevices))).flat();
     const { columns, rows } = mergedTable(devices);
     expect(columns).toContain('pi5 (Cortex-A76)');
     expect(rows).toHaveLength(5);
-    expect(rows.every((row) => row.slice(2).every((cell) => /GOP\/s$/.test(cell)))).toBe(true);
+    expect(rows.every((row) => row.slice(2).every((cell) => /GOP\/s(, 2 workers)?$/.test(cell)))).toBe(true);
     writeFileSync(join(folder, 'bad.json'), '{}');
-    await expect(readDevice(join(folder, 'bad.json'))).rejects.toThrow(/no results of a bench/);
+    await expect(readDevices(join(folder, 'bad.json'))).rejects.toThrow(/no results of a bench/);
   });
 });

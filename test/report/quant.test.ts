@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { renderSvg } from '../../tools/charts/render-svg.ts';
+import { renderSvg } from '../../tools/charts/svg.ts';
 import { quantReport, type Report, type ReportOptions } from '../../tools/report/quant.ts';
 import { reportChart, reportMarkdown } from '../../tools/report/render.ts';
 import { TINY_CHAT } from '../engine/fixtures.ts';

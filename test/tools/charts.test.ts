@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { barSpec, renderSvg } from '../../tools/charts/svg.ts';
-import { terminalBars, type BarChart } from '../../tools/charts/terminal.ts';
+import { barSpec, type BarChart } from '../../tools/charts/bars.ts';
+import { renderChart } from '../../tools/charts/file.ts';
+import { renderPng } from '../../tools/charts/png.ts';
+import { renderSvg } from '../../tools/charts/svg.ts';
+import { terminalBars } from '../../tools/charts/terminal.ts';
 
 const chart: BarChart = {
   title: 'Rates',
@@ -29,6 +32,20 @@ describe('bar charts', () => {
     const svg = await renderSvg(barSpec(chart));
     expect(svg).toMatch(/^<svg[^>]* xmlns="http:\/\/www.w3.org\/2000\/svg"/);
     for (const text of ['half', 'whole', 'GOP/s', 'Rates']) expect(svg).toContain(`>${text}<`);
+  });
+
+  it('are drawn as PNG, with text', async () => {
+    const png = Buffer.from(await renderChart('chart.PNG', barSpec(chart)));
+    expect(png.subarray(1, 4).toString()).toBe('PNG');
+    expect(png.readUInt32BE(16)).toBeGreaterThan(1280);
+    const words = (text: string) =>
+      renderPng(
+        `<svg xmlns="http://www.w3.org/2000/svg" width="90" height="20"><text y="15" font-family="sans-serif">${text}</text></svg>`,
+      );
+    const [nothing, one, other] = await Promise.all(['', 'µ × 3', 'µ × 4'].map(words));
+    expect(one).not.toEqual(nothing);
+    expect(one).not.toEqual(other);
+    await expect(renderChart('chart.gif', barSpec(chart))).rejects.toThrow(/ends in .svg or .png/);
   });
 
   it('do not draw what is no number', () => {

@@ -1,59 +1,73 @@
-// @ts-check
-/** Starts programs on emulated processors and reads what the counting plugin says. */
+/** Starts programs on emulated ARM64 processors and reads what the counting plugin says: tools/arm/README.md. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { NOTHING } from './plan.mjs';
+import { PACKAGE_ROOT } from '../../src/platform/node/package-root.ts';
+import { NOTHING } from './guest.ts';
 
-/** Instructions by class: those of tools/arm/instructions.c. @typedef {Record<string, number>} Counts */
+/** Instructions by class: `total` and those of instructions.c. */
+export type Counts = Record<string, number>;
 
 /** The emulator cannot be had on this machine. */
 export class NoEmulatorError extends Error {}
 
-const tool = (/** @type {string} */ name) =>
-  fileURLToPath(new URL(`../../tools/arm/${name}`, import.meta.url));
+/** Path of a program of tools/arm. */
+export function armTool(name: string): string {
+  return fileURLToPath(new URL(`tools/arm/${name}`, PACKAGE_ROOT));
+}
+
+/** A setup script's exit code for "cannot be done here". */
 const CANNOT = 3;
 
-/** Throws where there is no emulation; installs what is missing. @param {{ nodeMajor: string }} options */
-export async function prepare({ nodeMajor }) {
+/**
+ * Installs what is missing to count on emulated processors (minutes, the first time).
+ *
+ * @throws NoEmulatorError where there is no emulation
+ */
+export async function prepareCounting({
+  nodeMajor,
+  llvm = false,
+}: {
+  nodeMajor: string;
+  llvm?: boolean;
+}): Promise<void> {
   if (process.platform !== 'linux' || process.arch === 'arm64') {
     throw new NoEmulatorError('counting needs an emulator on an x86 Linux');
   }
-  for (const script of ['setup.sh', 'qemu-plugin.sh']) {
-    const { code, errors } = await run('bash', [tool(script)], { NODE_MAJORS: nodeMajor });
+  const scripts = [['setup.sh', ...(llvm ? ['kernel'] : [])], ['qemu-plugin.sh']] as const;
+  for (const [script, ...args] of scripts) {
+    const { code, errors } = await run('bash', [armTool(script), ...args], { NODE_MAJORS: nodeMajor });
     const reason = errors.trim().split('\n').at(-1);
     if (code === CANNOT) throw new NoEmulatorError(reason);
     if (code !== 0) throw new Error(`tools/arm/${script}: ${reason}`);
   }
 }
 
-/**
- * @param {string} cpu @param {string} script beside this file
- * @param {{ nodeMajor: string, args: string[], env?: Record<string, string> }} options
- * @returns {Promise<Map<string, Counts>>} by tag, without what a mark costs
- */
-export async function countNode(cpu, script, { nodeMajor, args, env = {} }) {
-  const path = fileURLToPath(new URL(script, import.meta.url));
+/** Counts of a script that emulated Node runs; by tag, without what a mark costs. */
+export async function countNode(
+  cpu: string,
+  script: string,
+  { nodeMajor, args, env = {} }: { nodeMajor: string; args: readonly string[]; env?: Record<string, string> },
+): Promise<Map<string, Counts>> {
   const environment = { NODE_MAJOR: nodeMajor, QEMU_CPU: cpu, ...env };
-  return counted(script, 'bash', [tool('tokens.sh'), path, ...args], environment);
+  return counted(script, 'bash', [armTool('tokens.sh'), script, ...args], environment);
 }
 
-/**
- * A program that was compiled for ARM64.
- *
- * @param {string} cpu @param {string[]} command
- * @returns {Promise<Map<string, Counts>>}
- */
-export async function countBinary(cpu, command) {
-  const cache = fileURLToPath(new URL('../../.cache/arm/qemu/', import.meta.url));
+/** Counts of a program that was compiled for ARM64. */
+export async function countBinary(cpu: string, command: readonly string[]): Promise<Map<string, Counts>> {
+  const cache = fileURLToPath(new URL('.cache/arm/qemu/', PACKAGE_ROOT));
   if (!existsSync(`${cache}qemu-aarch64`)) throw new Error('the emulator is not built');
   const libraries = process.env['QEMU_LD_PREFIX'] ?? '/usr/aarch64-linux-gnu';
   const qemu = ['-plugin', `${cache}instructions.so`, '-cpu', cpu, '-L', libraries];
   return counted(command[0] ?? '', `${cache}qemu-aarch64`, [...qemu, ...command], {});
 }
 
-/** @param {string} what @param {string} command @param {string[]} args @param {Record<string, string>} env */
-async function counted(what, command, args, env) {
+async function counted(
+  what: string,
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Map<string, Counts>> {
   const { code, errors } = await run(command, args, env);
   if (code !== 0) throw new Error(`${what} failed under emulation:\n${errors.trim().slice(-2000)}`);
   const counts = parseCounts(errors);
@@ -63,16 +77,13 @@ async function counted(what, command, args, env) {
 
 /**
  * Lines as `@@icount TAG total=COUNT(+SINCE THE LAST TAG) sdot=...`. Of a tag that comes several times, the least counts.
- *
- * @param {string} text
- * @returns {Map<string, Counts>} counts since the last tag, less those of the least NOTHING
+ * Returns counts since the last tag, less those of the least NOTHING.
  */
-export function parseCounts(text) {
-  /** @type {Map<string, Counts>} */
-  const found = new Map();
+export function parseCounts(text: string): Map<string, Counts> {
+  const found = new Map<string, Counts>();
   for (const [, tag = '', fields = ''] of text.matchAll(/^@@icount (\S+) (total=.*)$/gm)) {
     if (tag === '-' || tag === 'exit') continue;
-    const counts = Object.fromEntries(
+    const counts: Counts = Object.fromEntries(
       [...fields.matchAll(/(\w+)=\d+\(\+(\d+)\)/g)].map(([, name, count]) => [name ?? '', Number(count)]),
     );
     const least = found.get(tag)?.['total'] ?? Infinity;
@@ -86,18 +97,19 @@ export function parseCounts(text) {
   return found;
 }
 
-/** @param {string} command @param {string[]} args @param {Record<string, string>} env */
-function run(command, args, env) {
-  return /** @type {Promise<{ code: number | null, errors: string }>} */ (
-    new Promise((resolve, reject) => {
-      const child = spawn(command, args, {
-        env: { ...process.env, ...env },
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
-      let errors = '';
-      child.stderr.setEncoding('utf8').on('data', (part) => (errors += part));
-      child.once('error', reject);
-      child.once('close', (code) => resolve({ code, errors }));
-    })
-  );
+function run(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<{ code: number | null; errors: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (part: string) => (errors += part));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, errors }));
+  });
 }

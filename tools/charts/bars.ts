@@ -1,11 +1,30 @@
-/** Charts as SVG files: Vega-Lite specifications, drawn without a browser. */
+/** Bar charts: what they show, and their Vega-Lite specification. */
 import type { TopLevelSpec } from 'vega-lite';
-import { checkBars, type BarChart } from './terminal.ts';
 
-export { renderSvg } from './render-svg.ts';
+/** A chart that can also be one of several in a picture. */
+export type Panel = Extract<TopLevelSpec, { layer: unknown }>;
+
+export interface Bar {
+  /** What the bar stands for, unique in its chart. */
+  label: string;
+  /** Finite, not negative. */
+  value: number;
+  /** Bars of a group share a colour in an SVG. */
+  group?: string;
+  /** Of confidence, drawn in an SVG. */
+  interval?: [low: number, high: number];
+}
+
+export interface BarChart {
+  title: string;
+  /** Of the values: the title of their axis. */
+  unit: string;
+  /** From top to bottom. */
+  bars: readonly Bar[];
+}
 
 /** Bars that lie on their side, coloured by group, with their intervals of confidence. */
-export function barSpec({ title, unit, bars }: BarChart): TopLevelSpec {
+export function barSpec({ title, unit, bars }: BarChart): Panel {
   checkBars(bars);
   const values = bars.map(({ label, value, group, interval }) => ({
     label,
@@ -40,4 +59,11 @@ export function barSpec({ title, unit, bars }: BarChart): TopLevelSpec {
       { mark: { type: 'rule', color: 'black' }, encoding: { y, x: x('low'), x2: { field: 'high' } } },
     ],
   };
+}
+
+/** Throws a RangeError for what cannot be drawn. */
+export function checkBars(bars: readonly Bar[]): void {
+  for (const { label, value } of bars) {
+    if (!(value >= 0 && Number.isFinite(value))) throw new RangeError(`"${label}": ${value} cannot be drawn`);
+  }
 }

@@ -1,24 +1,6 @@
 /** Bar charts of text, for a terminal. */
 import { plot } from 'simple-ascii-chart';
-
-export interface Bar {
-  /** What the bar stands for, unique in its chart. */
-  label: string;
-  /** Finite, not negative. */
-  value: number;
-  /** Bars of a group share a colour in an SVG. */
-  group?: string;
-  /** Of confidence, drawn in an SVG. */
-  interval?: [low: number, high: number];
-}
-
-export interface BarChart {
-  title: string;
-  /** Of the values: the title of their axis. */
-  unit: string;
-  /** From top to bottom. */
-  bars: readonly Bar[];
-}
+import { checkBars, type BarChart } from './bars.ts';
 
 const TICKS = 4;
 
@@ -43,13 +25,6 @@ export function terminalBars({ title, unit, bars }: BarChart, width = 60): strin
     },
   );
   return `${text.replace(/[ \t]+$/gm, '').trim()}\n`;
-}
-
-/** Throws a RangeError for what cannot be drawn. */
-export function checkBars(bars: readonly Bar[]): void {
-  for (const { label, value } of bars) {
-    if (!(value >= 0 && Number.isFinite(value))) throw new RangeError(`"${label}": ${value} cannot be drawn`);
-  }
 }
 
 /** 1, 2 or 5 times a power of ten, at least `least`. */

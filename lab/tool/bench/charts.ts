@@ -1,6 +1,6 @@
 /** A bench as pictures: bars of GOP/s and tokens per second, and the roofline. */
 import type { TopLevelSpec } from 'vega-lite';
-import type { BarChart } from '../../../tools/charts/terminal.ts';
+import { barSpec, type BarChart, type Panel } from '../../../tools/charts/bars.ts';
 import { stageOf } from '../stages.ts';
 import type { BenchResults, EndToEndRow, KernelRow, Limits } from './results.ts';
 
@@ -33,7 +33,7 @@ export function roof({ gbs, gmacs }: Limits['one'], macsPerByte: number): number
 }
 
 /** Log-log: the roof of one worker and of all, and a point for every kernel. */
-export function rooflineSpec({ limits, kernels }: BenchResults): TopLevelSpec {
+export function rooflineSpec({ limits, kernels }: BenchResults): Panel {
   const intensities = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128];
   const roofs = Object.entries({ '1 worker': limits.one, 'all workers': limits.all }).flatMap(
     ([name, limit]) => intensities.map((x) => ({ x, y: roof(limit, x), name })),
@@ -70,6 +70,28 @@ export function rooflineSpec({ limits, kernels }: BenchResults): TopLevelSpec {
         },
       },
     ],
+  };
+}
+
+/** All charts by name: a bar chart for each shape, the roofline and, where the model ran, its tokens per second. */
+export function benchCharts(results: BenchResults): Record<string, Panel> {
+  const { kernels, endToEnd } = results;
+  const shapes = [...new Set(kernels.map(({ shape }) => shape))];
+  return {
+    ...Object.fromEntries(
+      shapes.map((shape, i) => [i === 0 ? 'gops' : `gops-${i + 1}`, barSpec(gopsChart(kernels, shape))]),
+    ),
+    ...(kernels.length > 0 && { roofline: rooflineSpec(results) }),
+    ...(endToEnd.length > 0 && { tokens: barSpec(tokensChart(endToEnd)) }),
+  };
+}
+
+/** All of them below one another. */
+export function benchPicture(results: BenchResults): TopLevelSpec {
+  const apart = 'independent' as const;
+  return {
+    vconcat: Object.values(benchCharts(results)),
+    resolve: { scale: { color: apart, shape: apart, strokeDash: apart } },
   };
 }
 

@@ -1,25 +1,28 @@
-/** The charts of a bench as SVG files. */
-import { mkdir, writeFile } from 'node:fs/promises';
+/** The charts of a bench as files. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { barSpec, renderSvg } from '../../../tools/charts/svg.ts';
-import { gopsChart, rooflineSpec, tokensChart } from './charts.ts';
+import { CHART_FORMATS, isChartFile, writeChart } from '../../../tools/charts/file.ts';
+import { benchCharts, benchPicture } from './charts.ts';
 import type { BenchResults } from './results.ts';
 
-/** Writes gops, roofline and, where the model ran, tokens. Returns the paths. */
-export async function writeCharts(folder: string, results: BenchResults): Promise<string[]> {
-  const { kernels, endToEnd } = results;
-  const charts = new Map<string, string>();
-  if (kernels.length > 0) {
-    charts.set('gops', await renderSvg(barSpec(gopsChart(kernels, kernels[0]!.shape))));
-    charts.set('roofline', await renderSvg(rooflineSpec(results)));
+/**
+ * FILE.svg or FILE.png: all charts in one picture. Another path is a folder, with each chart as both. Returns the paths.
+ *
+ * @throws NibbleError ERR_NO_CHARTS where the packages that draw are missing
+ */
+export async function writeCharts(path: string, results: BenchResults): Promise<string[]> {
+  if (isChartFile(path)) {
+    await writeChart(path, benchPicture(results));
+    return [path];
   }
-  if (endToEnd.length > 0) charts.set('tokens', await renderSvg(barSpec(tokensChart(endToEnd))));
-  await mkdir(folder, { recursive: true });
+  await mkdir(path, { recursive: true });
   const paths: string[] = [];
-  for (const [name, svg] of charts) {
-    const path = join(folder, `${name}.svg`);
-    await writeFile(path, svg);
-    paths.push(path);
+  for (const [name, spec] of Object.entries(benchCharts(results))) {
+    for (const ending of CHART_FORMATS) {
+      const file = join(path, `${name}${ending}`);
+      await writeChart(file, spec);
+      paths.push(file);
+    }
   }
   return paths;
 }

@@ -4,8 +4,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTwoFilesPatch } from 'diff';
 import { zipSync } from 'fflate';
-import { barSpec, renderSvg } from '../../../tools/charts/svg.ts';
-import { gopsChart, rooflineSpec, tokensChart } from '../bench/charts.ts';
+import { renderSvg } from '../../../tools/charts/svg.ts';
+import { armKernelTable, armTokenTable, divisionTable } from '../arm/tables.ts';
+import type { ArmResults } from '../arm/results.ts';
+import { benchCharts } from '../bench/charts.ts';
 import type { BenchResults } from '../bench/results.ts';
 import { exerciseFile, readmeFile, workFile } from '../paths.ts';
 import { progressFile, readProgress, type Progress } from '../progress.ts';
@@ -25,6 +27,7 @@ export async function writeReport(work: string, to: string, { bundle = false } =
   const blocks = [
     ...overview(started, progress),
     ...(progress.bench ? await measurements(progress.bench) : []),
+    ...(progress.arm ? countsOnArm(progress.arm) : []),
     ...(await Promise.all(started.map((stage) => stageBlocks(stage, work, progress)))).flat(),
   ];
   const contents = new Map<string, string>([
@@ -85,20 +88,15 @@ function overview(started: readonly Stage[], { checks, bench }: Progress): Block
 }
 
 async function measurements(bench: BenchResults): Promise<Block[]> {
-  const image = async (file: string, alt: string, svg: Promise<string>): Promise<Block> => ({
-    kind: 'image',
-    file,
-    alt,
-    svg: await svg,
-  });
-  const shape = bench.kernels[0]?.shape;
+  const images: Block[] = [];
+  for (const [name, spec] of Object.entries(benchCharts(bench))) {
+    images.push({ kind: 'image', file: `${name}.svg`, alt: String(spec.title), svg: await renderSvg(spec) });
+  }
   const blocks: Block[] = [];
-  if (shape !== undefined) {
+  if (bench.kernels.length > 0) {
     blocks.push(
       { kind: 'heading', text: 'Kernels' },
       { kind: 'table', ...kernelTable(bench.kernels, bench.limits) },
-      await image('gops.svg', 'GOP/s of the stages', renderSvg(barSpec(gopsChart(bench.kernels, shape)))),
-      await image('roofline.svg', 'Roofline', renderSvg(rooflineSpec(bench))),
     );
   }
   if (bench.endToEnd.length > 0) {
@@ -109,10 +107,25 @@ async function measurements(bench: BenchResults): Promise<Block[]> {
         kind: 'text',
         text: "linear: the share of decoding's time in the 4-bit linear layers; at most: how much faster the model would be if they took no time (Amdahl's law).",
       },
-      await image('tokens.svg', 'Tokens per second', renderSvg(barSpec(tokensChart(bench.endToEnd)))),
     );
   }
-  return blocks;
+  return [...blocks, ...images];
+}
+
+function countsOnArm(arm: ArmResults): Block[] {
+  const tables = [
+    armKernelTable(arm),
+    ...(arm.divisions.length > 0 ? [divisionTable(arm.divisions)] : []),
+    ...(arm.tokens.length > 0 ? [armTokenTable(arm.tokens)] : []),
+  ];
+  return [
+    { kind: 'heading', text: 'On emulated ARM' },
+    {
+      kind: 'text',
+      text: `Instructions are counted on V8's code of Node ${arm.node}; cycles are PREDICTED by llvm-mca for data in the first-level cache. No time was measured.`,
+    },
+    ...tables.map((table): Block => ({ kind: 'table', ...table })),
+  ];
 }
 
 async function stageBlocks(stage: Stage, work: string, { checks, hints }: Progress): Promise<Block[]> {

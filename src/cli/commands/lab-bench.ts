@@ -1,11 +1,14 @@
-/** `nibble lab bench`, `report` and `grade`: called and shown; what they do is in lab/tool. */
+/** `nibble lab bench`: called and shown; what it does is in lab/tool. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ArmResults } from '../../../lab/tool/arm/results.ts';
 import type { BenchResults } from '../../../lab/tool/bench/results.ts';
+import type { Progress } from '../../../lab/tool/progress.ts';
 import type { Stage } from '../../../lab/tool/stages.ts';
 import { UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { plainTable } from '../table.ts';
+import { cannotWrite, checkWritable } from '../input.ts';
+import { tableText } from '../table.ts';
 
 export interface BenchFlags {
   work?: string;
@@ -17,24 +20,9 @@ export interface BenchFlags {
   endToEnd: boolean;
   rounds: number;
   out?: string;
-  svg?: string;
+  chart?: string;
   offline?: boolean;
   arm?: boolean;
-}
-
-export interface ReportFlags {
-  work?: string;
-  to?: string;
-  bundle?: boolean;
-  merge?: string[];
-  json?: boolean;
-}
-
-export interface GradeFlags {
-  threads?: number;
-  out?: string;
-  json?: boolean;
-  speed: boolean;
 }
 
 const PROMPT_TOKENS = 128;
@@ -46,15 +34,28 @@ export async function benchStages(
   names: readonly string[],
   flags: BenchFlags,
 ): Promise<void> {
+  if (flags.tiny && flags.model !== undefined)
+    throw new UsageError('--tiny and --model contradict each other');
   const { STAGES, stageOf } = await import('../../../lab/tool/stages.ts');
   const { workFolder } = await import('../../../lab/tool/paths.ts');
-  const { runBench } = await import('../../../lab/tool/bench/bench.ts');
-  const { changeProgress } = await import('../../../lab/tool/progress.ts');
-  const { defaultThreads } = await import('../../platform/node/cpu.ts');
+  const { armMeans } = await import('../../../lab/tool/arm/cores.ts');
   const work = workFolder(flags.work);
   const stages: readonly Stage[] =
     names.length > 0 ? names.map(stageOf) : STAGES.filter(({ layout }) => layout !== 'int8');
-  if (flags.arm) return benchOnArm(context, stages, work, flags);
+  if (flags.out !== undefined) await checkWritable(flags.out);
+  if (flags.arm && armMeans() === 'emulate') return countOnArm(context, stages, work, flags);
+  await measureHere(context, stages, work, flags);
+}
+
+async function measureHere(
+  context: CliContext,
+  stages: readonly Stage[],
+  work: string,
+  flags: BenchFlags,
+): Promise<void> {
+  const { runBench } = await import('../../../lab/tool/bench/bench.ts');
+  const { writeCharts } = await import('../../../lab/tool/bench/files.ts');
+  const { defaultThreads } = await import('../../platform/node/cpu.ts');
   const results = await runBench({
     stages,
     work,
@@ -69,52 +70,60 @@ export async function benchStages(
     onKernel: (row) => context.log(`${row.stage} on ${row.shape}: ${row.gops.toFixed(1)} GOP/s`),
     onEndToEnd: (row) => context.log(`${row.stage}: ${row.decodeTokensPerSecond.toFixed(1)} tok/s`),
   });
-  await changeProgress(work, (progress) => {
-    progress.bench = results;
-  });
-  if (flags.out !== undefined) await writeFile(flags.out, `${JSON.stringify(results, undefined, 2)}\n`);
-  if (flags.svg !== undefined) await writeCharts(flags.svg, results);
+  await keep(work, { bench: results }, flags);
+  if (flags.chart !== undefined) await writeCharts(flags.chart, results);
   if (flags.json) context.json(results);
   else context.print(await shown(results));
 }
 
-async function benchOnArm(
+async function countOnArm(
   context: CliContext,
   stages: readonly Stage[],
   work: string,
   flags: BenchFlags,
 ): Promise<void> {
-  const { armTable, balanceTable, benchArm } = await import('../../../lab/tool/arm/arm.ts');
+  if (flags.chart !== undefined) {
+    throw new UsageError(
+      '--chart draws what was measured: for counts on ARM, use "lab report --merge FILE --to CHART"',
+    );
+  }
+  const { benchArm } = await import('../../../lab/tool/arm/bench.ts');
   const results = await benchArm({
     stages,
     work,
     solutions: flags.solutions ?? false,
-    onRow: ({ stage, cpu, per32Weights }) =>
-      context.log(`${stage} on ${cpu}: ${per32Weights.toFixed(1)} instructions per 32 weights`),
+    // The embedded model unless another one is asked for: an emulator is slow.
+    model: flags.endToEnd ? await modelOf(context, { ...flags, tiny: flags.model === undefined }) : undefined,
+    onStep: (line) => context.log(line),
   });
-  if (flags.out !== undefined) await writeFile(flags.out, `${JSON.stringify(results, undefined, 2)}\n`);
+  await keep(work, { arm: results }, flags);
   if (flags.json) return context.json(results);
-  context.print(tableText(armTable(results)));
-  if (results.balance.length > 0) context.print(`\n${tableText(balanceTable(results.balance))}`);
+  const { armKernelTable, armTokenTable, divisionTable } = await import('../../../lab/tool/arm/tables.ts');
+  const tables = [
+    armKernelTable(results),
+    ...(results.divisions.length > 0 ? [divisionTable(results.divisions)] : []),
+    ...(results.tokens.length > 0 ? [armTokenTable(results.tokens)] : []),
+  ];
+  context.print(tables.map(tableText).join('\n'));
 }
 
-function tableText({
-  columns,
-  rows,
-}: {
-  columns: readonly string[];
-  rows: readonly (readonly string[])[];
-}): string {
-  return plainTable(
-    columns.map((title) => ({ title })),
-    rows,
-  );
+/** In the learner's progress, and in the file that was asked for. */
+async function keep(
+  work: string,
+  results: Pick<Progress, 'bench'> | { arm: ArmResults },
+  { out }: BenchFlags,
+): Promise<void> {
+  const { changeProgress } = await import('../../../lab/tool/progress.ts');
+  await changeProgress(work, (progress) => Object.assign(progress, results));
+  if (out === undefined) return;
+  const [document] = Object.values(results);
+  await writeFile(out, `${JSON.stringify(document, undefined, 2)}\n`).catch((error: unknown) => {
+    throw cannotWrite(out, error);
+  });
 }
 
 /** The embedded model with --tiny; else the one asked for, or the default. */
 async function modelOf(context: CliContext, flags: BenchFlags): Promise<{ path: string; name: string }> {
-  if (flags.tiny && flags.model !== undefined)
-    throw new UsageError('--tiny and --model contradict each other');
   if (flags.tiny) {
     const { PACKAGE } = await import('../../../lab/tool/paths.ts');
     return { path: join(PACKAGE, 'models', 'tiny-chat', 'tiny-chat.Q4_0.gguf'), name: 'tiny-chat' };
@@ -141,57 +150,4 @@ async function shown(results: BenchResults): Promise<string> {
   if (endToEnd.length > 0)
     parts.push(tableText(endToEndTable(endToEnd)), terminalBars(tokensChart(endToEnd)));
   return parts.join('\n');
-}
-
-async function writeCharts(folder: string, results: BenchResults): Promise<void> {
-  const { writeCharts: write } = await import('../../../lab/tool/bench/files.ts');
-  await write(folder, results);
-}
-
-export async function report(context: CliContext, flags: ReportFlags): Promise<void> {
-  const { workFolder } = await import('../../../lab/tool/paths.ts');
-  if (flags.merge) return merge(context, flags.merge, flags);
-  const work = workFolder(flags.work);
-  const { writeReport } = await import('../../../lab/tool/report/report.ts');
-  const { files } = await writeReport(work, flags.to ?? join(work, 'report'), { bundle: flags.bundle });
-  if (flags.json) context.json({ files });
-  else context.print(`${files.join('\n')}\n`);
-}
-
-async function merge(
-  context: CliContext,
-  files: readonly string[],
-  flags: { to?: string; json?: boolean },
-): Promise<void> {
-  const { mergedChart, mergedTable, readDevice } = await import('../../../lab/tool/report/merge.ts');
-  const { terminalBars } = await import('../../../tools/charts/terminal.ts');
-  const devices = await Promise.all(files.map(readDevice));
-  const table = mergedTable(devices);
-  if (flags.json) return context.json(table);
-  const shape = devices[0]!.results.kernels[0]?.shape ?? '';
-  const chart = mergedChart(devices, shape);
-  if (flags.to !== undefined) {
-    const { barSpec, renderSvg } = await import('../../../tools/charts/svg.ts');
-    await writeFile(flags.to, await renderSvg(barSpec(chart)));
-  }
-  context.print(`${tableText(table)}\n${terminalBars(chart)}`);
-}
-
-export async function gradeAll(
-  context: CliContext,
-  folders: readonly string[],
-  flags: GradeFlags,
-): Promise<void> {
-  const { grade, toCsv } = await import('../../../lab/tool/grade/grade.ts');
-  const { defaultThreads } = await import('../../platform/node/cpu.ts');
-  const grades = await grade(folders, {
-    threads: flags.threads ?? defaultThreads(),
-    speed: flags.speed ? {} : undefined,
-    onGrade: ({ name, stage, state, points }) => {
-      if (state !== 'missing') context.log(`${name} ${stage}: ${state}, ${points} points`);
-    },
-  });
-  if (flags.out !== undefined) await writeFile(flags.out, toCsv(grades));
-  if (flags.json) context.json(grades);
-  else if (flags.out === undefined) context.print(toCsv(grades));
 }

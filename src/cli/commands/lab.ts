@@ -14,7 +14,8 @@ import {
 } from '../options.ts';
 import { integer } from '../parse.ts';
 import { plainTable } from '../table.ts';
-import type { BenchFlags, GradeFlags, ReportFlags } from './lab-bench.ts';
+import type { BenchFlags } from './lab-bench.ts';
+import type { GradeFlags, ReportFlags } from './lab-report.ts';
 
 interface Flags extends OutputFlags {
   work?: string;
@@ -59,29 +60,35 @@ export function addLab(program: Command, context: CliContext): void {
     .option('--no-end-to-end', 'kernels only')
     .addOption(new Option('--rounds <n>', 'of each kernel').argParser(integer(1, 1000)).default(5))
     .option('--out <file>', 'the results as JSON')
-    .option('--svg <folder>', 'bars, roofline and tokens per second as drawings')
+    .option(
+      '--chart <path>',
+      'bars, roofline and tokens per second: FILE.svg, FILE.png, or a folder for both of each',
+    )
     .option('--arm', 'count instructions on emulated ARM cores, and predict cycles')
     .addOption(offlineOption())
-    .action(async (names: string[], flags: BenchFlags) =>
-      (await benching()).benchStages(context, names, flags),
-    );
+    .action(async (names: string[], flags: BenchFlags) => {
+      const { benchStages } = await import('./lab-bench.ts');
+      await benchStages(context, names, flags);
+    });
   add('report', 'your code, checks, figures and the questions, as Markdown and HTML')
     .option('--to <path>', 'folder of the report, or file of the chart of --merge')
     .option('--bundle', 'also report.zip, to hand in')
     .option('--merge <files...>', 'results of several machines side by side')
-    .action(async (flags: ReportFlags) => (await benching()).report(context, flags));
+    .action(async (flags: ReportFlags) => (await reporting()).report(context, flags));
   add('grade <paths...>', 'grade what was handed in, as CSV')
     .addOption(threadsOption())
     .option('--no-speed', 'results only')
     .option('--out <file>', 'the CSV')
-    .action(async (paths: string[], flags: GradeFlags) => (await benching()).gradeAll(context, paths, flags));
+    .action(async (paths: string[], flags: GradeFlags) =>
+      (await reporting()).gradeAll(context, paths, flags),
+    );
   add('solution <stage>', "the course's own kernel").action((stage: string, flags: Flags) =>
     showSolution(context, stage, flags),
   );
 }
 
 /** Loaded only here: a chat needs nothing of the course. */
-const benching = () => import('./lab-bench.ts');
+const reporting = () => import('./lab-report.ts');
 const paths = () => import('../../../lab/tool/paths.ts');
 const course = () => import('../../../lab/tool/course.ts');
 const stages = () => import('../../../lab/tool/stages.ts');

@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { renderSvg } from '../../../tools/charts/render-svg.ts';
+import { renderChart } from '../../../tools/charts/file.ts';
 import { readImatrix } from '../../../tools/imatrix/file.ts';
 import { quantReport } from '../../../tools/report/quant.ts';
 import { reportChart, reportMarkdown } from '../../../tools/report/render.ts';
@@ -17,6 +17,7 @@ interface Flags extends OutputFlags {
   types: string[];
   file: string;
   output: string;
+  png?: boolean;
   folder: string;
   imatrix?: string;
   allowRequantize?: boolean;
@@ -37,6 +38,7 @@ export function addReport(program: Command, context: CliContext): void {
     .requiredOption('--types <list>', 'such as Q8_0,Q6_K,Q4_K_M,Q4_0', list(String))
     .requiredOption('-f, --file <file>', 'text that the models predict')
     .option('-o, --output <path>', 'writes PATH.md and PATH.svg', 'quant-report')
+    .option('--png', 'draws PATH.png instead of PATH.svg')
     .option('--folder <folder>', 'where the quantized files lie for a while', tmpdir())
     .option('--imatrix <file>', 'quantize with importance')
     .option('--allow-requantize', 'the original may be quantized itself')
@@ -79,22 +81,22 @@ async function runQuantReport(context: CliContext, flags: Flags): Promise<void> 
     signal: context.signal,
     onStep: (line) => context.log(line),
   });
-  let svg: string | undefined = `${flags.output}.svg`;
-  const write = async (path: string, text: string): Promise<void> => {
-    await writeFile(path, text).catch((error: unknown) => {
+  let chart: string | undefined = `${flags.output}.${flags.png ? 'png' : 'svg'}`;
+  const write = async (path: string, contents: string | Uint8Array): Promise<void> => {
+    await writeFile(path, contents).catch((error: unknown) => {
       throw cannotWrite(path, error);
     });
   };
   try {
-    await write(svg, await renderSvg(reportChart(report)));
+    await write(chart, await renderChart(chart, reportChart(report)));
   } catch (error) {
     // The table is worth minutes of work: it is written whether or not there is a chart.
     if (!(error instanceof NibbleError && error.code === 'ERR_NO_CHARTS')) throw error;
     context.notice(error.message);
-    svg = undefined;
+    chart = undefined;
   }
-  const markdown = reportMarkdown(report, svg && basename(svg));
+  const markdown = reportMarkdown(report, chart && basename(chart));
   await write(`${flags.output}.md`, markdown);
-  if (flags.json) context.json({ markdown: `${flags.output}.md`, svg, ...report });
+  if (flags.json) context.json({ markdown: `${flags.output}.md`, chart, ...report });
   else context.print(markdown);
 }

@@ -1,0 +1,75 @@
+/** `nibble lab report` and `grade`: called and shown; what they do is in lab/tool. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CliContext } from '../context.ts';
+import { cannotWrite, checkWritable } from '../input.ts';
+import { tableText } from '../table.ts';
+
+export interface ReportFlags {
+  work?: string;
+  to?: string;
+  bundle?: boolean;
+  merge?: string[];
+  json?: boolean;
+}
+
+export interface GradeFlags {
+  threads?: number;
+  out?: string;
+  json?: boolean;
+  speed: boolean;
+}
+
+export async function report(context: CliContext, flags: ReportFlags): Promise<void> {
+  const { workFolder } = await import('../../../lab/tool/paths.ts');
+  if (flags.merge) return merge(context, flags.merge, flags);
+  const work = workFolder(flags.work);
+  const { writeReport } = await import('../../../lab/tool/report/report.ts');
+  const { files } = await writeReport(work, flags.to ?? join(work, 'report'), { bundle: flags.bundle });
+  if (flags.json) context.json({ files });
+  else context.print(`${files.join('\n')}\n`);
+}
+
+async function merge(
+  context: CliContext,
+  files: readonly string[],
+  flags: { to?: string; json?: boolean },
+): Promise<void> {
+  const { mergedChart, mergedModelTable, mergedTable, readDevices } =
+    await import('../../../lab/tool/report/merge.ts');
+  const { terminalBars } = await import('../../../tools/charts/terminal.ts');
+  const devices = (await Promise.all(files.map(readDevices))).flat();
+  const [kernels, models, chart] = [mergedTable(devices), mergedModelTable(devices), mergedChart(devices)];
+  if (flags.to !== undefined) {
+    const { barSpec } = await import('../../../tools/charts/bars.ts');
+    const { writeChart } = await import('../../../tools/charts/file.ts');
+    await writeChart(flags.to, barSpec(chart));
+  }
+  if (flags.json) return context.json({ kernels, models });
+  const tables = [kernels, ...(models.rows.length > 0 ? [models] : [])].map(tableText);
+  context.print([...tables, terminalBars(chart)].join('\n'));
+}
+
+export async function gradeAll(
+  context: CliContext,
+  folders: readonly string[],
+  flags: GradeFlags,
+): Promise<void> {
+  if (flags.out !== undefined) await checkWritable(flags.out);
+  const { grade, toCsv } = await import('../../../lab/tool/grade/grade.ts');
+  const { defaultThreads } = await import('../../platform/node/cpu.ts');
+  const grades = await grade(folders, {
+    threads: flags.threads ?? defaultThreads(),
+    speed: flags.speed ? {} : undefined,
+    onGrade: ({ name, stage, state, points }) => {
+      if (state !== 'missing') context.log(`${name} ${stage}: ${state}, ${points} points`);
+    },
+  });
+  if (flags.out !== undefined) {
+    await writeFile(flags.out, toCsv(grades)).catch((error: unknown) => {
+      throw cannotWrite(flags.out!, error);
+    });
+  }
+  if (flags.json) context.json(grades);
+  else if (flags.out === undefined) context.print(toCsv(grades));
+}
