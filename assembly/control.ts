@@ -45,3 +45,8 @@ export const ROPE_TABLES: usize = CONTROL + 344; // two addresses: per token, co
 
 /** Positions in one page of the KV cache. */
 export const PAGE: i32 = 64;
+/**
+ * Rows of an attention chunk at most, unless a KV head has more queries: room in the scratch. More rows share what it
+ * takes to make a page's keys and values f32.
+ */
+export const ATTEND_ROWS: i32 = 64;

@@ -11,6 +11,8 @@ import { randomBits, randomBlocks } from '../tools/make-model/blocks.mjs';
 /** @template T @param {string} path below dist/src @returns {Promise<T>} */
 const built = (path) => import(new URL(`../dist/src/${path}`, import.meta.url).href);
 
+/** @type {typeof import('../src/engine/layout/scratch.ts')} */
+const { UNPACKED_BYTES } = await built('engine/layout/scratch.js');
 /** @type {typeof import('../src/kernels/control.ts')} */
 const C = await built('kernels/control.js');
 /** @type {typeof import('../src/kernels/record.ts')} */
@@ -45,8 +47,6 @@ const RECORDS = 0x4000;
 const TICKETS = 0x8000;
 const MOST_COPIES = (TICKETS - RECORDS) / R.RECORD_BYTES;
 const PAGE = 65536;
-/** What GEMM kernels may ask for beside the rows of a gated matmul, as src/engine/layout.ts gives it. */
-const SCRATCH_BYTES = 10240;
 /** Rows that are made; the others of a matrix repeat them. */
 const MADE_ROWS = 64;
 
@@ -89,7 +89,7 @@ export class Matmul {
       return at;
     };
     const xStride = Math.ceil(activationBytes(format.form, columns) / 64) * 64 + 64;
-    const scratchBytes = Math.max(tokens, groups) * 32 + SCRATCH_BYTES;
+    const scratchBytes = Math.max(tokens, groups) * 32 + UNPACKED_BYTES;
     const privateBytes = xStride + Math.ceil(scratchBytes / 64) * 64;
     const x = place(xStride * tokens);
     const regions = place(privateBytes * threads);

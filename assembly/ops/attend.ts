@@ -9,7 +9,7 @@
  * of workers changes a bit. A token sees the positions up to its own; with BIDIRECTIONAL, all of its sequence,
  * which then is whole in the batch.
  */
-import { PAGE, PAGE_TABLES, POSITIONS, THREADS } from '../control';
+import { ATTEND_ROWS, PAGE, PAGE_TABLES, POSITIONS, THREADS } from '../control';
 import { madd, maxLanes, sumLanes } from '../isa';
 import {
   BIDIRECTIONAL, FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, LATENT, SOFTCAP, SOFTMAX_SCALE, TO,
@@ -18,8 +18,6 @@ import {
 import { loadKeys, loadValues, pageOf, tileBytes, valuesOfKeys } from './kv-cache';
 import { exp4, tanh4 } from './math';
 
-/** Rows of a chunk at most: room in the scratch. More rows share what it takes to make a page's keys and values f32. */
-const ROWS = 64;
 /** Rows of a chunk when larger ones would be too few for the workers. */
 const FEW_ROWS = 16;
 /** Chunks per worker that are enough. */
@@ -32,7 +30,7 @@ const LOWEST: f32 = -1e30;
 // @ts-ignore: decorator
 @inline function tokensPerChunk(op: usize, tokens: i32): i32 {
   const kvHeads = load<i32>(op + KV_HEADS), queries = load<i32>(op + HEADS) / kvHeads;
-  const many = max(1, ROWS / queries);
+  const many = max(1, ATTEND_ROWS / queries);
   if (kvHeads * tokens / many >= load<i32>(THREADS) * CHUNKS_PER_THREAD) return many;
   return max(1, FEW_ROWS / queries);
 }

@@ -13,7 +13,7 @@
  * Arithmetic, per row and block b, in this order in every kernel below (so that results do not depend on
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
-import { DOT4, dotBias, dotStep, dotSum, madd, scaleUp } from '../isa';
+import { DOT4, dotBias, dotStep, dotSum, f16Bits, madd, scaleUp } from '../isa';
 import { Packed, repackRows } from './repack';
 import { fromRegisters, looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
@@ -36,6 +36,20 @@ export abstract class Block32 extends Packed {
   abstract minimum(w: usize, v: i32): v128;
   /** 4 rows x 4 columns of weights, 0..31 (or, where signedDot() says so, -128..127), one byte each, rows outermost. */
   abstract weights(w: usize, v: i32, i: i32): v128;
+}
+
+/** Formats of an f16 scale and no minimum. */
+export abstract class F16Scaled32 extends Block32 {
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get bits(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
+  // @ts-ignore: decorator
+  @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
+  // @ts-ignore: decorator
+  @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
 }
 
 /** Makes up for what scales and minimums lack: for one of them, or for the scale of the activations, which meets all scales. */

@@ -5,28 +5,17 @@
  *   0    8 x f16   d
  *   16   nibble plane, 128 bytes (planes.ts): ggml's own nibble order, rows interleaved by 4 bytes
  */
-import { f16Bits } from '../isa';
 import { nibble, storeNibbleWords } from './planes';
-import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
+import { F16Scaled32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
-@final class Q4_0 extends Block32 {
+@final class Q4_0 extends F16Scaled32 {
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 144; }
   // @ts-ignore: decorator
   @inline get offset(): i32 { return 8; }
   // @ts-ignore: decorator
-  @inline get hasMinimum(): bool { return false; }
-  // @ts-ignore: decorator
   @inline get plain(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline get bits(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
-  // @ts-ignore: decorator
-  @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
-  // @ts-ignore: decorator
-  @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return nibble(w + 16, v, i); }
   // @ts-ignore: decorator

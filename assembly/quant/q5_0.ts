@@ -7,28 +7,17 @@
  *   16   1-bit plane, 32 bytes (planes.ts): the fifth bits
  *   48   nibble plane, 128 bytes
  */
-import { f16Bits } from '../isa';
 import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
-import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
+import { F16Scaled32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
-@final class Q5_0 extends Block32 {
+@final class Q5_0 extends F16Scaled32 {
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 176; }
   // @ts-ignore: decorator
   @inline get offset(): i32 { return 16; }
   // @ts-ignore: decorator
-  @inline get hasMinimum(): bool { return false; }
-  // @ts-ignore: decorator
   @inline get plain(): bool { return false; }
-  // @ts-ignore: decorator
-  @inline get bits(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
-  // @ts-ignore: decorator
-  @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
-  // @ts-ignore: decorator
-  @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 48, v, i), fifthBit(w + 16, v, i)); }
   // @ts-ignore: decorator

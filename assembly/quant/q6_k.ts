@@ -12,31 +12,15 @@
  *          80   nibble plane, 128 bytes
  */
 import { nibble, storeNibbles, storeTwoBits, twoHighBits } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { SignedScales, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
 
-@final class Q6_K extends SuperBlock {
+@final class Q6_K extends SignedScales {
   // @ts-ignore: decorator
   @inline get blockBytes(): usize { return 208; }
   // @ts-ignore: decorator
   @inline get offset(): i32 { return 32; }
-  // @ts-ignore: decorator
-  @inline get hasMinimum(): bool { return false; }
-  // @ts-ignore: decorator
-  @inline get plain(): bool { return false; }
-  // @ts-ignore: decorator
-  @inline get sixteen(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline get split(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_s(w + (half << 3)); }
-  // @ts-ignore: decorator
-  @inline minimums(w: usize, half: i32): v128 { return i16x8.splat(0); }
-  // @ts-ignore: decorator
-  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
-  // @ts-ignore: decorator
-  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 80, v, i), twoHighBits(w + 16, v, i)); }
   // @ts-ignore: decorator

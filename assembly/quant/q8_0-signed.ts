@@ -5,27 +5,16 @@
  *   0    8 x f16   d
  *   16   8 steps of 32 bytes: 4 columns x 8 rows, one byte per weight, rows outermost
  */
-import { f16Bits } from '../isa';
-import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
+import { F16Scaled32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
-@final class Q8_0_Signed extends Block32 {
+@final class Q8_0_Signed extends F16Scaled32 {
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 272; }
   // @ts-ignore: decorator
   @inline get offset(): i32 { return 0; }
   // @ts-ignore: decorator
-  @inline get hasMinimum(): bool { return false; }
-  // @ts-ignore: decorator
   @inline get plain(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline get bits(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
-  // @ts-ignore: decorator
-  @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
-  // @ts-ignore: decorator
-  @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline weights(w: usize, v: i32, i: i32): v128 { return v128.load(w + 16 + (i << 5) + (v << 4)); }
   // @ts-ignore: decorator

@@ -19,9 +19,11 @@ import {
   type Host,
   type Workers,
 } from './host.ts';
-import { KV_CODES, weightsOf, type LayoutOptions, type SegmentLayout } from './layout.ts';
+import { KV_CODES } from './layout/pages.ts';
+import type { LayoutOptions, SegmentLayout } from './layout/types.ts';
+import { weightsOf } from './layout/weights.ts';
 import { bytesPerToken } from './profile.ts';
-import { writeSegment } from './records.ts';
+import { writeSegment } from './records/index.ts';
 import { RopeTable } from './rope.ts';
 import { Runner } from './runner.ts';
 import { layoutModel } from './segments.ts';

@@ -3,7 +3,7 @@
  * quantized. For importance matrices, activation-aware quantization and the like. Only a model loaded with
  * `observe` has room for them: its programs then copy the rows of every ACTIVATE op into a buffer of their own.
  */
-import type { SegmentLayout } from './layout.ts';
+import type { SegmentLayout } from './layout/types.ts';
 import type { Observation } from './types.ts';
 
 /** Which rows of a step belong to the caller. */

@@ -1,5 +1,6 @@
 /** Times per op, as the workers wrote them, as rows to print. */
-import { partBytes, type SegmentLayout } from './layout.ts';
+import type { SegmentLayout } from './layout/types.ts';
+import { partBytes } from './layout/weights.ts';
 import type { Op } from './program.ts';
 import type { ProfileRow } from './types.ts';
 

@@ -1,6 +1,6 @@
 /**
- * A ModelSpec to programs: for each segment the list of ops of its layers, as values; layout.ts gives them
- * addresses and records.ts writes them as records.
+ * A ModelSpec to programs: for each segment the list of ops of its layers, as values; layout/ gives them
+ * addresses and records/ writes them as records.
  */
 import type { ActivationForm } from '../kernels/formats.ts';
 import type { Activation, ExpertSpec, LatentSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
@@ -9,7 +9,7 @@ import { latentOps } from './latent.ts';
 import { outputOps } from './output.ts';
 import { formOf, Weights, type Linear, type Norm, type Weight } from './weights.ts';
 
-/** Work buffers of f32 rows, one row per token: see bufferWidths in layout.ts. */
+/** Work buffers of f32 rows, one row per token: see bufferWidths in layout/buffers.ts. */
 export type Buffer =
   | 'hidden'
   | 'query'

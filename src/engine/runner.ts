@@ -11,7 +11,8 @@ import type { Workers } from './host.ts';
 import type { KvSequence } from './kv-cache.ts';
 import { readProfile, type StepCounts } from './profile.ts';
 import { showObserved, type StepShare } from './observe.ts';
-import { MOST_RUNS, type SegmentLayout } from './layout.ts';
+import { MOST_RUNS } from './layout/segment.ts';
+import type { SegmentLayout } from './layout/types.ts';
 import type { RopeTable } from './rope.ts';
 import type { Observation, ProfileRow } from './types.ts';
 

@@ -4,7 +4,7 @@
  */
 import { AbortedError } from '../errors.ts';
 import type { KvSequence } from './kv-cache.ts';
-import { MOST_RUNS } from './layout.ts';
+import { MOST_RUNS } from './layout/segment.ts';
 import { nextTask } from './next-task.ts';
 import type { StepShare } from './observe.ts';
 import { logitRows, type Run, type Runner } from './runner.ts';

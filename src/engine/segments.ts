@@ -2,14 +2,9 @@
 import { ModelError } from '../errors.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import { splitProgram } from './fusion.ts';
-import {
-  layoutSegment,
-  MEMORY_LIMIT,
-  weightBytes,
-  weightsOf,
-  type LayoutOptions,
-  type SegmentLayout,
-} from './layout.ts';
+import { layoutSegment, MEMORY_LIMIT } from './layout/segment.ts';
+import type { LayoutOptions, SegmentLayout } from './layout/types.ts';
+import { weightBytes, weightsOf } from './layout/weights.ts';
 import { plugLinear } from './linear.ts';
 import { compileProgram, type SegmentProgram } from './program.ts';
 

@@ -1,7 +1,9 @@
 /** Which bytes of the files go where: the list that the workers load from. */
 import { fileRowBytes, groupBytes, units } from '../kernels/formats.ts';
 import type { LoadTask } from './host.ts';
-import { partBytes, transposeScratch, weightsOf, type SegmentLayout } from './layout.ts';
+import { transposeScratch } from './layout/scratch.ts';
+import type { SegmentLayout } from './layout/types.ts';
+import { partBytes, weightsOf } from './layout/weights.ts';
 import type { Weight } from './weights.ts';
 
 /** Tasks of a size that a worker's stage holds: whole groups of 8 rows. */

@@ -1,22 +1,9 @@
 /** GGUF as values: see shard-reader.ts for the format. */
-import type { ValueType } from './value-types.ts';
+import type { NumericArray, ValueType } from './value-types.ts';
 
 export type GgufScalar = number | bigint | boolean | string;
 /** Numeric arrays come as typed arrays, string arrays as string[], nested arrays as GgufValue[]. */
-export type GgufArray =
-  | Uint8Array
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array
-  | BigUint64Array
-  | BigInt64Array
-  | string[]
-  | boolean[]
-  | GgufArray[];
+export type GgufArray = NumericArray | string[] | boolean[] | GgufArray[];
 export type GgufValue = GgufScalar | GgufArray;
 
 export interface GgufTensor {

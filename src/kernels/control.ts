@@ -33,3 +33,4 @@ export const PAGE_TABLES = CONTROL + 336;
 export const OUTPUT_ROWS = CONTROL + 340;
 export const ROPE_TABLES = CONTROL + 344;
 export const PAGE = 64;
+export const ATTEND_ROWS = 64;

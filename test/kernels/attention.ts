@@ -1,4 +1,5 @@
 /** ROTATE and ATTEND over a paged cache, a batch at a time; and what they should give. */
+import { attendScratch } from '../../src/engine/layout/scratch.ts';
 import * as R from '../../src/kernels/record.ts';
 import type { Machine } from './machine.ts';
 import { emptyRows, getRows, putRows, run } from './program.ts';
@@ -137,9 +138,8 @@ export class Cache {
       words: { ...shared, [R.TO]: to.at, [R.TO_STRIDE]: to.stride, [R.WINDOW]: a.window ?? 0 },
       floats: { [R.SOFTMAX_SCALE]: scaleOf(a), [R.SOFTCAP]: a.softcap ?? 0 },
     };
-    // As attendScratch of src/engine/layout.ts counts it: a byte more would hit the fence.
-    const rows = Math.ceil(Math.max(64, a.heads / a.kvHeads) / 4) * 4;
-    const scratch = rows * ((a.width + a.valueWidth) * 4 + 256 + 8) + (a.width + a.valueWidth) * 256;
+    // What the engine gives: a byte more would hit the fence.
+    const scratch = attendScratch(a.heads / a.kvHeads, a.width, a.valueWidth);
     run(machine, [rotate, attend], {
       tokens: tokens.length,
       threads,

@@ -8,6 +8,7 @@ import {
   REPACK_KERNEL,
   instantiate,
 } from '../../src/kernels/exports.ts';
+import { UNPACKED_BYTES } from '../../src/engine/layout/scratch.ts';
 import type { KernelExports } from '../../src/kernels/exports.ts';
 import { activationBytes, fileRowBytes, groupBytes, units } from '../../src/kernels/formats.ts';
 import type { WeightFormat } from '../../src/kernels/formats.ts';
@@ -54,8 +55,6 @@ export interface Matrix {
 /** Bytes no kernel may change: around everything that one writes. */
 const CANARY = 0xa5;
 const FENCE = 64;
-/** As src/engine/layout.ts gives to kernels, the rows of a gated matmul apart. */
-export const SCRATCH_BYTES = 10240;
 
 type Gemv = (a: number, b: number, x: number, ya: number, yb: number, groups: number, units: number) => void;
 type Gemm = (
@@ -194,7 +193,7 @@ export class Machine {
     const kernel = this.kernel<Gemm>(matrix.format, GEMM_KERNEL);
     const yStride = groups * 32 + 32;
     const y = this.alloc(yStride * tokens);
-    const scratch = this.alloc(SCRATCH_BYTES);
+    const scratch = this.alloc(UNPACKED_BYTES);
     for (let t = 0; t < tokens; t++) this.f32(y + t * yStride, groups * 8).fill(start);
     for (let g = 0; g < groups; g++)
       kernel(at + g * size, x, xStride, y + g * 32, yStride, tokens, n, scratch);

@@ -1,11 +1,12 @@
 /** ROUTE, SORT, DISPATCH, EXPERTS and COMBINE: the choice against a twin, the matmuls bit for bit against plain ones. */
 import { describe, expect, it } from 'vitest';
 import * as C from '../../src/kernels/control.ts';
+import { UNPACKED_BYTES } from '../../src/engine/layout/scratch.ts';
 import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL } from '../../src/kernels/exports.ts';
 import { FORMATS } from '../../src/kernels/formats.ts';
 import * as R from '../../src/kernels/record.ts';
 import { near, sameBits } from './check.ts';
-import { Machine, SCRATCH_BYTES, VARIANTS, useCompiler } from './machine.ts';
+import { Machine, VARIANTS, useCompiler } from './machine.ts';
 import { emptyRows, getRows, putRows, run } from './program.ts';
 import { normals, random } from './twins/numbers.ts';
 import { route, type Routing } from './twins/ops.ts';
@@ -199,7 +200,7 @@ describe.each(VARIANTS)('%s: experts', (variant) => {
           { opcode: R.OP_EXPERTS, words: matmul },
           { opcode: R.OP_COMBINE, words: combine },
         ],
-        { tokens, threads, routing: at, scratch: tokens * 32 + SCRATCH_BYTES },
+        { tokens, threads, routing: at, scratch: tokens * 32 + UNPACKED_BYTES },
       );
       const rows = getRows(machine, output);
       const expected = chosen.map((expert, pair) => {

@@ -1,11 +1,12 @@
 /** ACTIVATE and MATMUL as a program: every start, gated, exact; the same bits in any batch and any cut. */
 import { describe, it } from 'vitest';
+import { UNPACKED_BYTES } from '../../src/engine/layout/scratch.ts';
 import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL } from '../../src/kernels/exports.ts';
 import { FORMATS, activationBytes } from '../../src/kernels/formats.ts';
 import type { WeightFormat } from '../../src/kernels/formats.ts';
 import * as R from '../../src/kernels/record.ts';
 import { allNaN, near, sameBits } from './check.ts';
-import { Machine, SCRATCH_BYTES, VARIANTS, useCompiler } from './machine.ts';
+import { Machine, VARIANTS, useCompiler } from './machine.ts';
 import type { Matrix } from './machine.ts';
 import { exactRows, product, seen } from './products.ts';
 import { emptyRows, getRows, putRows, run } from './program.ts';
@@ -87,7 +88,7 @@ describe.each(VARIANTS)('%s: MATMUL', (variant) => {
       {
         tokens: tokens.length,
         threads: how.threads,
-        scratch: Math.max(tokens.length, matrix.groups) * 32 + SCRATCH_BYTES,
+        scratch: Math.max(tokens.length, matrix.groups) * 32 + UNPACKED_BYTES,
       },
     );
     return getRows(machine, to).map((row) => row.slice(0, width));

@@ -11,9 +11,9 @@ import { someIds } from '../engine/fixtures.ts';
 import { normals, random } from '../kernels/twins/numbers.ts';
 import { atMost, difference } from './compare.ts';
 import { withModel } from './models.ts';
-import { naiveLogits } from './naive-forward.ts';
+import { naiveLogits, SMALL_SHAPE } from './naive-forward.ts';
 
-const VOCABULARY = 352;
+const VOCABULARY = SMALL_SHAPE.vocabulary;
 const IDS = someIds(70, VOCABULARY);
 
 test('stablelm: LayerNorm, biases on q, k and v, a quarter of each head rotated', async () => {
@@ -21,17 +21,9 @@ test('stablelm: LayerNorm, biases on q, k and v, a quarter of each head rotated'
   try {
     const plain = join(folder, 'plain.gguf');
     const shape = {
+      ...SMALL_SHAPE,
       name: 'stablelm',
       architecture: 'stablelm',
-      layers: 2,
-      embedding: 64,
-      feedForward: 96,
-      heads: 4,
-      kvHeads: 2,
-      vocabulary: VOCABULARY,
-      context: 256,
-      ropeBase: 10_000,
-      tied: false,
       metadata: [
         ['attention.layer_norm_epsilon', 1e-5],
         ['rope.dimension_count', 4],

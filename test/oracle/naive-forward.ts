@@ -8,6 +8,19 @@ import { FORMATS } from '../../src/kernels/formats.ts';
 import { dequantizeTwin } from '../kernels/twins/formats.ts';
 import { layerNorm, rmsNorm, silu } from '../kernels/twins/ops.ts';
 
+/** Sizes of the random models that are held against the naive forward pass. */
+export const SMALL_SHAPE = {
+  layers: 2,
+  embedding: 64,
+  feedForward: 96,
+  heads: 4,
+  kvHeads: 2,
+  vocabulary: 352,
+  context: 256,
+  ropeBase: 10_000,
+  tied: false,
+};
+
 interface Tensor {
   shape: readonly number[];
   values: ArrayLike<number>;

@@ -12,29 +12,17 @@ import { writeRandomModel, type RandomShape } from '../bench/modules.ts';
 import { someIds } from '../engine/fixtures.ts';
 import { atMost, difference, sameBits } from './compare.ts';
 import { withModel } from './models.ts';
-import { naiveLogits } from './naive-forward.ts';
+import { naiveLogits, SMALL_SHAPE } from './naive-forward.ts';
 
-const VOCABULARY = 352;
+const VOCABULARY = SMALL_SHAPE.vocabulary;
 /** More than a page of the KV cache. */
 const IDS = someIds(70, VOCABULARY);
-
-const BASE = {
-  layers: 2,
-  embedding: 64,
-  feedForward: 96,
-  heads: 4,
-  kvHeads: 2,
-  vocabulary: VOCABULARY,
-  context: 256,
-  ropeBase: 10_000,
-  tied: false,
-};
 
 const CASES: { name: string; shape: RandomShape; type: string }[] = [
   {
     name: 'qwen3moe',
     shape: {
-      ...BASE,
+      ...SMALL_SHAPE,
       name: 'qwen3moe',
       architecture: 'qwen3moe',
       experts: { count: 6, used: 3, feedForward: 40 },
@@ -44,7 +32,7 @@ const CASES: { name: string; shape: RandomShape; type: string }[] = [
   {
     name: 'DeepSeek V3: sigmoid, bias, groups by their two best, YaRN',
     shape: {
-      ...BASE,
+      ...SMALL_SHAPE,
       name: 'v3',
       architecture: 'deepseek2',
       experts: { count: 16, used: 4, feedForward: 24, shared: 1, dense: 1, bias: true },
@@ -66,7 +54,7 @@ const CASES: { name: string; shape: RandomShape; type: string }[] = [
   {
     name: 'DeepSeek V2: softmax, groups by their best, one projection for keys and values, Q8_0',
     shape: {
-      ...BASE,
+      ...SMALL_SHAPE,
       name: 'v2',
       architecture: 'deepseek2',
       experts: { count: 12, used: 3, feedForward: 32, shared: 2, dense: 1 },
@@ -82,7 +70,7 @@ const CASES: { name: string; shape: RandomShape; type: string }[] = [
   {
     name: 'DeepSeek V2 with absorbed projections, Q4_0',
     shape: {
-      ...BASE,
+      ...SMALL_SHAPE,
       name: 'absorbed',
       architecture: 'deepseek2',
       experts: { count: 8, used: 2, feedForward: 32, shared: 1, dense: 1 },

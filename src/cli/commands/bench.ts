@@ -13,7 +13,7 @@ import { contextOf, measureTest, type BenchTest } from '../bench/measure.ts';
 import { renderBench, type BenchFormat } from '../bench/render.ts';
 import { benchRow, type BenchRow } from '../bench/row.ts';
 import type { CliContext } from '../context.ts';
-import { MOST_RUNS } from '../../engine/layout.ts';
+import { MOST_RUNS } from '../../engine/layout/segment.ts';
 import { withModel } from '../open-model.ts';
 import {
   addRunOptions,

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { UsageError } from '../../errors.ts';
-import { pullModel, pullSnapshot } from '../../models/index.ts';
+import { pullModel, pullSnapshot, type StoreOptions } from '../../models/index.ts';
 import type { CliContext } from '../context.ts';
 import { storeOptionsOf } from '../open-model.ts';
 import {
@@ -11,7 +11,7 @@ import {
   type OutputFlags,
   type SourceFlags,
 } from '../options.ts';
-import { createProgress } from '../progress.ts';
+import { createProgress, type ProgressView } from '../progress.ts';
 import { bytesText, countText } from '../text.ts';
 
 interface Flags extends SourceFlags, OutputFlags {
@@ -54,14 +54,8 @@ async function runSnapshot(
   const progress = createProgress(context);
   try {
     const snapshot = await pullSnapshot(repository, {
-      ...storeOptionsOf(flags),
+      ...downloadOptions(context, flags, progress),
       localDir: flags.localDir,
-      signal: context.signal,
-      onProgress: progress.onDownload,
-      onNotice: (line) => {
-        progress.stop();
-        context.notice(line);
-      },
     });
     progress.stop();
     if (flags.json) return context.json(snapshot);
@@ -78,15 +72,7 @@ async function runSnapshot(
 async function runPull(context: CliContext, flags: SourceFlags & OutputFlags): Promise<void> {
   const progress = createProgress(context);
   try {
-    const model = await pullModel(flags.model, {
-      ...storeOptionsOf(flags),
-      signal: context.signal,
-      onProgress: progress.onDownload,
-      onNotice: (line) => {
-        progress.stop();
-        context.notice(line);
-      },
-    });
+    const model = await pullModel(flags.model, downloadOptions(context, flags, progress));
     progress.stop();
     if (flags.json) {
       const { name, quantization, source, bytes, paths } = model;
@@ -97,4 +83,16 @@ async function runPull(context: CliContext, flags: SourceFlags & OutputFlags): P
   } finally {
     progress.stop();
   }
+}
+
+function downloadOptions(context: CliContext, flags: SourceFlags, progress: ProgressView): StoreOptions {
+  return {
+    ...storeOptionsOf(flags),
+    signal: context.signal,
+    onProgress: progress.onDownload,
+    onNotice: (line: string): void => {
+      progress.stop();
+      context.notice(line);
+    },
+  };
 }

@@ -1,7 +1,7 @@
 /** Pages of the KV cache as files hold them: all segments' layers in a row, nothing behind the last token. */
 import { PAGE } from '../../kernels/control.ts';
 import type { RunningSegment } from '../runner.ts';
-import { tileBytes } from '../layout.ts';
+import { tileBytes } from '../layout/pages.ts';
 import type { KvType } from '../types.ts';
 
 export interface PageGeometry {
