@@ -5,7 +5,7 @@ export { walk } from './program';
 export { begin, awaitStep, endStep } from './sync';
 export { kernelIndex } from './quant';
 export { transposeRows } from './quant/transpose';
-export { quantizeRow } from './quant/activations';
+export { quantizeRow, quantizeRowBy } from './quant/activations';
 export { tileBytes } from './ops/kv-cache';
 export { normRow } from './ops/norm';
 export { readAll, spinDots, spinMadds } from './limits';

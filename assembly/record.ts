@@ -52,6 +52,10 @@ export const ACTED: u32 = 64;
 export const LATENT: u32 = 128;
 /** ATTEND: a token sees all tokens of its sequence in the batch, later ones too. */
 export const BIDIRECTIONAL: u32 = 256;
+/** MATMUL: the sums are multiplied by scales before they meet what TO starts with. */
+export const SCALED: u32 = 512;
+/** ATTEND: queries, keys and values are whole numbers, and so are the probabilities, in steps of 1/127. */
+export const INT8: u32 = 1024;
 
 // Source and destination of most ops: f32 rows, and the bytes from one row to the next.
 export const FROM: usize = 12;
@@ -85,6 +89,10 @@ export const START_ADD = 1;
 export const START_BIAS = 2;
 export const START_ADD_BIAS = 3;
 
+// MATMUL with SCALED: TO (+)= SUM_SCALE * ROW_SCALES * (activations x matrix).
+export const SUM_SCALE: usize = 112; //    f32
+export const ROW_SCALES: usize = 116; //   address of an f32 for each row, or 0
+
 // EXPERTS: as MATMUL, for each expert with its pairs. ROUTE, SORT, COMBINE and ON_PAIRS: USED. DISPATCH: WIDTH is bytes.
 export const PART_BYTES: usize = 92; //    from one expert's weights to the next one's
 export const PARTS: usize = 96; //         how many experts
@@ -110,6 +118,7 @@ export const ACT_GELU_ERF = 2;
 export const ACT_RELU = 3;
 export const ACT_TANH = 4;
 export const ACT_SOFTCAP = 5; //           SCALE * tanh(x / SCALE)
+export const ACT_INT8 = 6; //              rounded, ties to even, and clipped to -128..127
 
 // GATE: TO = act(TO) * FROM, for gate and up matrices of different formats.
 
@@ -128,6 +137,10 @@ export const X16_STRIDE: usize = 68;
 export const X32_SHARED: usize = 72;
 export const X32_PRIVATE: usize = 76;
 export const X32_STRIDE: usize = 80;
+export const XS_SHARED: usize = 88; //     int16 again, with INPUT_SCALE for all of a row
+export const XS_PRIVATE: usize = 92;
+export const XS_STRIDE: usize = 96;
+export const INPUT_SCALE: usize = 104; //  f32
 export const OBSERVED: usize = 84; //      not 0: f32 rows, side by side, are copied here for whoever looks on
 export const NORM_NONE = 0;
 export const NORM_RMS = 1;
@@ -156,6 +169,7 @@ export const HEAD_EPSILON: usize = 88; //  f32
 export const WINDOW: usize = 92; //        positions a token sees, itself included; 0: all
 export const SOFTMAX_SCALE: usize = 96; // f32
 export const SOFTCAP: usize = 100; //      f32; 0: none
+export const OUTPUT_SCALE: usize = 108; // f32, with INT8: factor on the sums of probabilities (0..127) and values
 // LATENT: FROM is Q as it was projected, TO what ATTEND takes as Q; the cache gets HEAD_WIDTH values of K_FROM.
 export const QUERY_WIDTH: usize = 64; //   of a head in FROM
 export const KV_F32 = 0;
@@ -163,3 +177,5 @@ export const KV_F16 = 1;
 export const KV_Q8_0 = 2;
 /** ROTATE leaves the cache to a STORE. */
 export const KV_NONE = 3;
+/** Laid out as q8_0, of whole numbers within int8: every scale is 1. */
+export const KV_INT8 = 4;

@@ -3,10 +3,11 @@
  * their kernels take. One chunk is one row. ADD_NORM: TO += norm(FROM), as after a Gemma block; NORM: TO =
  * norm(FROM), as after a BERT block; ADD: TO += FROM.
  */
-import { quantizeRow } from '../quant/activations';
+import { quantizeRow, quantizeRowBy } from '../quant/activations';
 import {
-  EPSILON, FROM, FROM_STRIDE, NORM, NORM_BIAS, NORM_NONE, NORM_WEIGHT, OBSERVED, TO, TO_STRIDE, WIDTH, X16_PRIVATE,
-  X16_SHARED, X16_STRIDE, X32_PRIVATE, X32_SHARED, X32_STRIDE, X8_PRIVATE, X8_SHARED, X8_STRIDE,
+  EPSILON, FROM, FROM_STRIDE, INPUT_SCALE, NORM, NORM_BIAS, NORM_NONE, NORM_WEIGHT, OBSERVED, TO, TO_STRIDE, WIDTH, X16_PRIVATE,
+  X16_SHARED, X16_STRIDE, X32_PRIVATE, X32_SHARED, X32_STRIDE, X8_PRIVATE, X8_SHARED, X8_STRIDE, XS_PRIVATE,
+  XS_SHARED, XS_STRIDE,
 } from '../record';
 import { normRow } from './norm';
 
@@ -36,6 +37,8 @@ export function activateRow(op: usize, row: i32, region: usize, scratch: usize):
   const to8 = target(op, X8_SHARED, X8_PRIVATE, X8_STRIDE, row, region);
   const to16 = target(op, X16_SHARED, X16_PRIVATE, X16_STRIDE, row, region);
   if (to8 | to16) quantizeRow(from, width, to8, to16);
+  const toStatic = target(op, XS_SHARED, XS_PRIVATE, XS_STRIDE, row, region);
+  if (toStatic) quantizeRowBy(from, width, toStatic, load<f32>(op + INPUT_SCALE));
 }
 
 export function normOp(op: usize, row: i32): void {

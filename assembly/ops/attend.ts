@@ -8,15 +8,19 @@
  * in order and each row's arithmetic does not depend on the other rows, so neither the batch nor the number
  * of workers changes a bit. A token sees the positions up to its own; with BIDIRECTIONAL, all of its sequence,
  * which then is whole in the batch.
+ *
+ * With INT8 queries, keys and values are whole numbers within int8 and the probabilities become r8(127 * softmax), as
+ * SmoothQuant's integer matmuls take them (arXiv:2211.10438). These need the sum over all positions beforehand, so there
+ * are two passes over the pages; the dot products are f32's, which are exact for such numbers.
  */
 import { ATTEND_ROWS, PAGE, PAGE_TABLES, POSITIONS, THREADS } from '../control';
-import { madd, maxLanes, sumLanes } from '../isa';
+import { madd } from '../isa';
 import {
-  BIDIRECTIONAL, FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, KV_HEADS, KV_TYPE, K_CACHE, LATENT, SOFTCAP, SOFTMAX_SCALE, TO,
-  TO_STRIDE, VALUE_WIDTH, V_CACHE, WINDOW,
+  BIDIRECTIONAL, FLAGS, FROM, FROM_STRIDE, HEADS, HEAD_WIDTH, INT8, KV_HEADS, KV_TYPE, K_CACHE, LATENT, OUTPUT_SCALE, SOFTCAP,
+  SOFTMAX_SCALE, TO, TO_STRIDE, VALUE_WIDTH, V_CACHE, WINDOW,
 } from '../record';
 import { loadKeys, loadValues, pageOf, tileBytes, valuesOfKeys } from './kv-cache';
-import { exp4, tanh4 } from './math';
+import { LOWEST, scaleScores, softmaxPage, wholeProbabilities } from './softmax';
 
 /** Rows of a chunk when larger ones would be too few for the workers. */
 const FEW_ROWS = 16;
@@ -24,8 +28,6 @@ const FEW_ROWS = 16;
 const CHUNKS_PER_THREAD = 8;
 /** Rows that are done together anyway: fewer query heads save nothing. */
 const LEAST_ROWS = 4;
-/** Below any score, and finite: exp4(LOWEST - LOWEST) is 1, as the arithmetic below needs it. */
-const LOWEST: f32 = -1e30;
 
 // @ts-ignore: decorator
 @inline function tokensPerChunk(op: usize, tokens: i32): i32 {
@@ -171,8 +173,9 @@ function attendRun(
   const keyRoom = running + (<usize>padded << 3);
   const valueRoom = keyRoom + (<usize>width << 8);
 
-  // Rows: token by token, its query heads side by side, scaled.
-  const scale = f32x4.splat(load<f32>(op + SOFTMAX_SCALE));
+  // Rows: token by token, its query heads side by side, scaled; with INT8 the scores are, for whole numbers give exact ones.
+  const int8 = (load<u32>(op + FLAGS) & INT8) != 0, scoreScale = load<f32>(op + SOFTMAX_SCALE);
+  const scale = f32x4.splat(int8 ? 1 : scoreScale);
   memory.fill(q, 0, running - q);
   for (let row = 0; row < rows; row++) {
     const t = from + row / queries, head = firstHead + row % queries;
@@ -186,87 +189,36 @@ function attendRun(
   const table = <usize>tableOf(from);
   const last = positionOf(seen - 1), bidirectional = (load<u32>(op + FLAGS) & BIDIRECTIONAL) != 0;
   const oldest = window > 0 ? max(0, positionOf(from) - window + 1) : 0;
-  for (let start = oldest & ~(PAGE - 1); start <= last; start += PAGE) {
-    const page = pageOf(table, start);
-    const used = min(PAGE, last - start + 1);
-    const keys = loadKeys(type, page + load<u32>(op + K_CACHE) + <usize>kvHead * tileBytes(type, width), width, used, keyRoom);
-    scores(q, keys, s, padded, width, used);
-    for (let row = 0; row < rows; row++) {
-      const position = positionOf(from + row / queries);
-      const low = window > 0 ? max(0, position - window + 1 - start) : 0;
-      const high = bidirectional ? used : position - start + 1;
-      softmaxPage(s + (<usize>row << 8), running + (<usize>row << 3), o + (<usize>(row * valueWidth) << 2), valueWidth, low, high, used, softcap);
+  const lowest = oldest & ~(PAGE - 1);
+  // With INT8 the first pass only finds each row's maximum and sum: its output stays 0.
+  for (let pass = int8 ? 0 : 1; pass < 2; pass++) {
+    for (let start = lowest; start <= last; start += PAGE) {
+      const page = pageOf(table, start);
+      const used = min(PAGE, last - start + 1);
+      const keys = loadKeys(type, page + load<u32>(op + K_CACHE) + <usize>kvHead * tileBytes(type, width), width, used, keyRoom);
+      scores(q, keys, s, padded, width, used);
+      if (int8) scaleScores(s, padded, used, scoreScale);
+      for (let row = 0; row < rows; row++) {
+        const position = positionOf(from + row / queries);
+        const low = window > 0 ? max(0, position - window + 1 - start) : 0;
+        const high = bidirectional ? used : position - start + 1;
+        const p = s + (<usize>row << 8), state = running + (<usize>row << 3);
+        if (int8 && pass == 1) wholeProbabilities(p, state, low, high, used);
+        else softmaxPage(p, state, o + (<usize>(row * valueWidth) << 2), valueWidth, low, high, used, softcap);
+      }
+      if (pass == 0) continue;
+      let values = valueRoom;
+      if (load<u32>(op + FLAGS) & LATENT) valuesOfKeys(keys, valueWidth, used, valueRoom);
+      else values = loadValues(type, page + load<u32>(op + V_CACHE) + <usize>kvHead * tileBytes(type, valueWidth), valueWidth, used, valueRoom);
+      weigh(s, values, o, padded, valueWidth, used);
     }
-    let values = valueRoom;
-    if (load<u32>(op + FLAGS) & LATENT) valuesOfKeys(keys, valueWidth, used, valueRoom);
-    else values = loadValues(type, page + load<u32>(op + V_CACHE) + <usize>kvHead * tileBytes(type, valueWidth), valueWidth, used, valueRoom);
-    weigh(s, values, o, padded, valueWidth, used);
   }
 
   for (let row = 0; row < rows; row++) {
     const t = from + row / queries, head = firstHead + row % queries;
     const y = <usize>load<u32>(op + TO) + <usize>t * load<u32>(op + TO_STRIDE) + (<usize>(head * valueWidth) << 2);
     const x = o + (<usize>(row * valueWidth) << 2);
-    const inverse = f32x4.splat(<f32>1 / load<f32>(running + (<usize>row << 3), 4));
+    const inverse = f32x4.splat(int8 ? load<f32>(op + OUTPUT_SCALE) : <f32>1 / load<f32>(running + (<usize>row << 3), 4));
     for (let d: usize = 0, end = <usize>valueWidth << 2; d < end; d += 16) v128.store(y + d, f32x4.mul(v128.load(x + d), inverse));
   }
-}
-
-/** Lanes p .. p + 3 that lie in low .. high - 1. */
-// @ts-ignore: decorator
-@inline function seenLanes(p: i32, low: i32, high: i32): v128 {
-  const at = i32x4.add(i32x4(0, 1, 2, 3), i32x4.splat(p));
-  return v128.and(i32x4.ge_s(at, i32x4.splat(low)), i32x4.lt_s(at, i32x4.splat(high)));
-}
-
-/** The largest of a row's scores, of those that are seen; a NaN is passed over, and met by the sum. */
-// @ts-ignore: decorator
-@inline function largestOf(masked: bool, s: usize, end: i32, low: i32, high: i32): f32 {
-  let largest = f32x4.splat(LOWEST);
-  for (let p = 0; p < end; p += 4) {
-    let x = v128.load(s + (<usize>p << 2));
-    if (masked) x = v128.bitselect(x, f32x4.splat(LOWEST), seenLanes(p, low, high));
-    largest = f32x4.pmax(largest, x);
-  }
-  return maxLanes(largest);
-}
-
-/** Scores become e^(score - maximum), those that are not seen 0. Returns their sum. */
-// @ts-ignore: decorator
-@inline function weights(masked: bool, s: usize, end: i32, maximum: f32, low: i32, high: i32): f32 {
-  const m = f32x4.splat(maximum);
-  let sum = f32x4.splat(0);
-  for (let p = 0; p < end; p += 4) {
-    let e = exp4(f32x4.sub(v128.load(s + (<usize>p << 2)), m));
-    if (masked) e = v128.and(e, seenLanes(p, low, high));
-    v128.store(s + (<usize>p << 2), e);
-    sum = f32x4.add(sum, e);
-  }
-  return sumLanes(sum);
-}
-
-/**
- * One row's scores of a page become probabilities against the running maximum; positions outside low .. high - 1
- * count nothing. The row's sum and output are brought to the new maximum.
- */
-function softmaxPage(s: usize, running: usize, o: usize, width: i32, low: i32, high: i32, used: i32, softcap: f32): void {
-  const end = (used + 3) & ~3;
-  if (softcap > 0) {
-    const cap = f32x4.splat(softcap), inverse = f32x4.splat(<f32>1 / softcap);
-    for (let p: usize = 0; p < <usize>end << 2; p += 16) {
-      v128.store(s + p, f32x4.mul(cap, tanh4(f32x4.mul(v128.load(s + p), inverse))));
-    }
-  }
-  // Most pages are seen whole; masks cost as much as the exponentials.
-  const before = load<f32>(running);
-  const whole = low <= 0 && high >= end;
-  const maximum = max(before, whole ? largestOf(false, s, end, low, high) : largestOf(true, s, end, low, high));
-  const sum = whole ? weights(false, s, end, maximum, low, high) : weights(true, s, end, maximum, low, high);
-  if (maximum > before) {
-    const shrink = exp4(f32x4.splat(before - maximum));
-    store<f32>(running, maximum);
-    store<f32>(running, load<f32>(running, 4) * f32x4.extract_lane(shrink, 0), 4);
-    for (let d: usize = 0, last = <usize>width << 2; d < last; d += 16) v128.store(o + d, f32x4.mul(v128.load(o + d), shrink));
-  }
-  store<f32>(running, load<f32>(running, 4) + sum, 4);
 }

@@ -11,7 +11,7 @@
  */
 import { BROKEN, KV_BASE, KV_PAGE_BYTES, PAGE } from '../control';
 import { F16_NAN, LEAST, f16x4, f32ToF16 } from '../isa';
-import { KV_F16, KV_F32 } from '../record';
+import { KV_F16, KV_F32, KV_INT8 } from '../record';
 
 /** Bytes of the keys or the values of one head in a page. */
 export function tileBytes(type: u32, width: i32): usize {
@@ -27,14 +27,18 @@ export function tileBytes(type: u32, width: i32): usize {
   return <usize>load<u32>(KV_BASE) + <usize>load<u32>(table + (<usize>(position >> 6) << 2)) * load<u32>(KV_PAGE_BYTES);
 }
 
-/** Stores one position's row of `width` f32 in the tile: keys with step 64 between channels, values with 1. */
-function store8(x: usize, width: i32, bytes: usize, byteStep: usize, scales: usize, scaleStep: usize): void {
+/**
+ * Stores one position's row of `width` f32 in the tile: keys with step 64 between channels, values with 1. `whole`: they
+ * are whole numbers within int8, and stay what they are.
+ */
+function store8(whole: bool, x: usize, width: i32, bytes: usize, byteStep: usize, scales: usize, scaleStep: usize): void {
   for (let first = 0; first < width; first += 32) {
     const count = min(32, width - first);
     let largest: f32 = 0;
     for (let d = 0; d < count; d++) largest = max(largest, abs(load<f32>(x + (<usize>(first + d) << 2))));
-    const inverse: f32 = largest > LEAST ? 127 / largest : 0;
-    store<f32>(scales, largest / 127);
+    const inverse: f32 = whole ? 1 : largest > LEAST ? 127 / largest : 0;
+    // The difference is 0, or NaN where a value is not finite.
+    store<f32>(scales, whole ? largest - largest + 1 : largest / 127);
     for (let d = 0; d < count; d++) {
       store<i8>(bytes, <i8>nearest(load<f32>(x + (<usize>(first + d) << 2)) * inverse));
       bytes += byteStep;
@@ -59,7 +63,7 @@ export function storeKey(type: u32, x: usize, width: i32, tile: usize, slot: i32
     for (let d: usize = 0; d < <usize>width; d++) storeF16(tile + (d << 7) + (s << 1), load<f32>(x + (d << 2)));
   } else {
     const scales = tile + (<usize>width << 6);
-    store8(x, width, tile + s, 64, scales + (s << 2), 256);
+    store8(type == KV_INT8, x, width, tile + s, 64, scales + (s << 2), 256);
   }
 }
 
@@ -70,7 +74,7 @@ export function storeValue(type: u32, x: usize, width: i32, tile: usize, slot: i
   } else if (type == KV_F16) {
     for (let d: usize = 0; d < w; d++) storeF16(tile + ((s * w + d) << 1), load<f32>(x + (d << 2)));
   } else {
-    store8(x, width, tile + s * w, 1, tile + (w << 6) + ((s * ((w + 31) >> 5)) << 2), 4);
+    store8(type == KV_INT8, x, width, tile + s * w, 1, tile + (w << 6) + ((s * ((w + 31) >> 5)) << 2), 4);
   }
 }
 

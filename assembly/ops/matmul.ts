@@ -1,16 +1,18 @@
 /**
  * MATMUL: TO [rows, 8 x ROW_GROUPS] = START + activations [rows, width] x weights^T; with UP_WEIGHTS, the
- * gated form act(x W) * (x U); with the flag ACTED, act(...) of the sum.
+ * gated form act(x W) * (x U); with the flag ACTED, act(...) of the sum. With SCALED, sums are multiplied by scales before
+ * they are added to START: not in the gated form.
  *
  * Up to three rows go through the GEMV kernel, more through the GEMM kernel; both add the blocks of a weight
  * row in the same order, so a token's result is the same bits either way.
  */
 import { THREADS } from '../control';
+import { madd } from '../isa';
 import { exactGroup } from '../quant/float';
 import {
-  ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
-  FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, ROW_GROUPS, SCALE, START, START_ADD_BIAS, START_BIAS, START_ZERO, TO, TO_STRIDE, UNITS,
-  UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
+  ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_INT8, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
+  FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD_BIAS, START_BIAS, START_ZERO,
+  SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
 import { gelu4, geluErf4, silu4, tanh4 } from './math';
 
@@ -56,6 +58,16 @@ function begin(op: usize, y: usize, first: i32, groups: i32): void {
   }
 }
 
+/** `to` = `from` + `sums` times the scales of their rows; 8 f32 for each of `groups` groups. */
+function addScaled(op: usize, from: usize, sums: usize, to: usize, first: i32, groups: i32): void {
+  const scale = v128.load32_splat(op + SUM_SCALE), ofRows = <usize>load<u32>(op + ROW_SCALES);
+  const scales = ofRows + (<usize>first << 5);
+  for (let i: usize = 0, bytes = <usize>groups << 5; i < bytes; i += 16) {
+    const factor = ofRows ? f32x4.mul(scale, v128.load(scales + i)) : scale;
+    v128.store(to + i, madd(v128.load(sums + i), factor, v128.load(from + i)));
+  }
+}
+
 /** One of ACT_*; `cap` is for ACT_SOFTCAP. */
 // @ts-ignore: decorator
 @inline function act4(kind: u32, x: v128, cap: v128): v128 {
@@ -64,6 +76,8 @@ function begin(op: usize, y: usize, first: i32, groups: i32): void {
   if (kind == ACT_GELU_ERF) return geluErf4(x);
   if (kind == ACT_RELU) return f32x4.max(x, f32x4.splat(0));
   if (kind == ACT_TANH) return tanh4(x);
+  // min and max pass a NaN on.
+  if (kind == ACT_INT8) return f32x4.max(f32x4.min(f32x4.nearest(x), f32x4.splat(127)), f32x4.splat(-128));
   return f32x4.mul(cap, tanh4(f32x4.div(x, cap)));
 }
 
@@ -149,13 +163,21 @@ function gemvChunk(
   const acted = (load<u32>(op + FLAGS) & ACTED) != 0;
   // With an odd number of groups the last one has no partner: it goes alone, as both streams.
   const paired = min(count, groups - half - first);
+  const scaled = (load<u32>(op + FLAGS) & SCALED) != 0;
   for (let row = 0; row < rows; row++) {
+    const ya = scaled ? scratch : y, yb = scaled ? scratch + (<usize>count << 5) : y + (<usize>half << 5);
+    if (scaled) memory.fill(scratch, 0, <usize>(count + paired) << 5);
     begin(op, y, first, count);
     begin(op, y + (<usize>half << 5), first + half, paired);
-    if (paired > 0) call_indirect<void>(kernel, a, a + <usize>half * bytes, x, y, y + (<usize>half << 5), paired, units);
+    if (paired > 0) call_indirect<void>(kernel, a, a + <usize>half * bytes, x, ya, yb, paired, units);
     if (paired < count) {
-      const w = a + <usize>paired * bytes, last = y + (<usize>paired << 5);
+      const w = a + <usize>paired * bytes, last = ya + (<usize>paired << 5);
       call_indirect<void>(kernel, w, w, x, last, last, 1, units);
+    }
+    if (scaled) {
+      const other = y + (<usize>half << 5);
+      addScaled(op, y, ya, y, first, count);
+      if (paired > 0) addScaled(op, other, yb, other, first + half, paired);
     }
     if (acted) {
       act(op, y, count << 3);
@@ -203,12 +225,20 @@ function groupsChunk(
 ): void {
   const bytes = <usize>load<u32>(op + GROUP_BYTES), stride = <usize>load<u32>(op + TO_STRIDE), size = <usize>rows << 5;
   const weights = <usize>load<u32>(op + WEIGHTS), up = <usize>load<u32>(op + UP_WEIGHTS);
-  const start = load<u32>(op + START), acted = (load<u32>(op + FLAGS) & ACTED) != 0;
+  const start = load<u32>(op + START), flags = load<u32>(op + FLAGS);
+  const acted = (flags & ACTED) != 0, scaled = (flags & SCALED) != 0;
   const sums = scratch, end = sums + size, upSums = end, unpacked = up ? upSums + size : end;
   for (let g = first; g < first + count; g++) {
     const group = <usize>g << 5, w = part + <usize>g * bytes, bias = <usize>load<u32>(op + BIAS) + group;
-    for (let p = sums, y = to + group; p < end; p += 32, y += stride) beginGroup(start, y, bias, p);
+    if (scaled) memory.fill(sums, 0, size);
+    else for (let p = sums, y = to + group; p < end; p += 32, y += stride) beginGroup(start, y, bias, p);
     multiplyGroup(op, weights + w, x, xStride, sums, 32, rows, unpacked);
+    if (scaled) {
+      for (let p = sums, y = to + group; p < end; p += 32, y += stride) {
+        beginGroup(start, y, bias, unpacked);
+        addScaled(op, unpacked, p, p, g, 1);
+      }
+    }
     if (up) {
       memory.fill(upSums, 0, size);
       multiplyGroup(op, up + w, x, xStride, upSums, 32, rows, unpacked);

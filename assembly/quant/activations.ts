@@ -11,6 +11,8 @@
  *
  * Sums are as the variant's dotStep adds: one i32 for dot4, else an i16 pair, over k = 0,1 and k = 2,3 mod 4.
  *
+ * Each block has its own d, but where the file prescribes one for all (quantizeRowBy): then -128 occurs too.
+ *
  * d is max|x| / 127 and stays f32 (ggml rounds it to f16), but where it would be 2^16 or more it is Infinity, as an
  * f16 would be: kernels multiply it with 2^112 (f16Bits in isa.ts).
  */
@@ -103,5 +105,46 @@ function quantizeBlocks(x: usize, n: i32, to8: usize, to16: usize): void {
       to16 += X16_BYTES;
     }
     x += 128;
+  }
+}
+
+/** Eight values at x over `steps` as i16x8, rounded to the nearest, ties to even, and clipped to int8. */
+// @ts-ignore: decorator
+@inline function clip8(x: usize, steps: v128): v128 {
+  const low = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(x), steps)));
+  const high = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(x, 16), steps)));
+  const whole = i16x8.narrow_i32x4_s(low, high);
+  return i16x8.extend_low_i8x16_s(i8x16.narrow_i16x8_s(whole, whole));
+}
+
+/** Whether 32 values at x are all finite: the others are not 0 when multiplied with 0. */
+// @ts-ignore: decorator
+@inline function finite(x: usize): bool {
+  let zero = f32x4.splat(0);
+  for (let i: usize = 0; i < 128; i += 16) zero = f32x4.add(zero, f32x4.mul(v128.load(x + i), f32x4.splat(0)));
+  return i32x4.all_true(f32x4.eq(zero, f32x4.splat(0)));
+}
+
+/**
+ * Quantizes one row of `n` (a multiple of 32) f32 at x into int16 blocks at `to`, with one scale for all that is known
+ * beforehand: x = scale * q, where q is clipped to -128..127. A value of a block that is not finite makes its d NaN.
+ */
+export function quantizeRowBy(x: usize, n: i32, to: usize, scale: f32): void {
+  const steps = f32x4.splat(scale);
+  const signed = VARIANT == DOT4 && signedDot();
+  for (const end = x + (<usize>n << 2); x < end; x += 128) {
+    const a = clip8(x, steps), b = clip8(x + 32, steps), c = clip8(x + 64, steps), d = clip8(x + 96, steps);
+    const kept: f32 = finite(x) ? scale : NaN;
+    if (signed) {
+      // I8's dots start from nothing and have no minimum: the blocks' sums are not read.
+      v128.store(to, i8x16.narrow_i16x8_s(a, b));
+      v128.store(to, i8x16.narrow_i16x8_s(c, d), 16);
+      store<f32>(to, kept, X8_SCALE);
+      to += X8_BYTES;
+    } else {
+      v128.store(to, a); v128.store(to, b, 16); v128.store(to, c, 32); v128.store(to, d, 48);
+      store<f32>(to, kept, X16_SCALE);
+      to += X16_BYTES;
+    }
   }
 }

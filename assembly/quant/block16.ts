@@ -1,9 +1,10 @@
 /**
- * GEMV and GEMM for formats with 8-bit signed weights: Q8_0, IQ4_NL. The relaxed int8 dots take only 7 bits
+ * GEMV and GEMM for formats with 8-bit signed weights: Q8_0, IQ4_NL, I8. The relaxed int8 dots take only 7 bits
  * of their second operand, so these multiply in 16 bits: `i32x4.dot_i16x8_s`, exact everywhere.
  *
  * A step is 2 columns of 8 rows, 16 bytes, rows outermost: r0 k0, r0 k1, r1 k0 ... r7 k1; widened, its two
- * halves are the four-row vectors. 16 steps make a block of 32 columns; f16 scales of 8 rows stand before it.
+ * halves are the four-row vectors. 16 steps make a block of 32 columns; f16 scales of 8 rows stand before it, where
+ * the format has any.
  *
  * Arithmetic per row and block: y += (scale_w * scale_x) * dot.
  */
@@ -14,8 +15,22 @@ import { X16_BYTES, X16_SCALE } from './activations';
 export abstract class Block16 extends Packed {
   /** Bytes of one block of 8 rows x 32 columns. */
   abstract get bytes(): usize;
-  /** 8 rows x 2 columns of signed bytes: step i at w = block + 16 + 16i, i < 8, or step i + 8 (`second`). */
+  /** Bytes of scales before the steps of a block: 16, or 0 where every scale is 1. */
+  abstract get header(): usize;
+  /** 8 rows x 2 columns of signed bytes: step i at w = block + header + 16i, i < 8, or step i + 8 (`second`). */
   abstract weights(w: usize, second: bool): v128;
+}
+
+/** Scales of rows 0..3 (0) or 4..7 (1) of the block at w, f32x4. */
+// @ts-ignore: decorator
+@inline function scales<F extends Block16>(f: F, w: usize, v: i32): v128 {
+  return f.header ? f16x4(w + (v << 3)) : f32x4.splat(1);
+}
+
+/** The same times the activations' scale. */
+// @ts-ignore: decorator
+@inline function scalesBy<F extends Block16>(f: F, w: usize, v: i32, xScale: v128): v128 {
+  return f.header ? f32x4.mul(scales(f, w, v), xScale) : xScale;
 }
 
 // @ts-ignore: decorator
@@ -40,7 +55,7 @@ export abstract class Block16 extends Packed {
     let p = x;
     do {
       let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
-      let q = p, wa = a + 16, wb = b + 16;
+      let q = p, wa = a + f.header, wb = b + f.header;
       const stepsEnd = p + 32;
       do {
         let s = v128.load32_splat(q);
@@ -56,10 +71,10 @@ export abstract class Block16 extends Packed {
         q += 4; wa += 16; wb += 16;
       } while (q < stepsEnd);
       const xScale = v128.load32_splat(p, X16_SCALE);
-      fa0 = madd(f32x4.convert_i32x4_s(a0), f32x4.mul(f16x4(a), xScale), fa0);
-      fa1 = madd(f32x4.convert_i32x4_s(a1), f32x4.mul(f16x4(a + 8), xScale), fa1);
-      fb0 = madd(f32x4.convert_i32x4_s(b0), f32x4.mul(f16x4(b), xScale), fb0);
-      fb1 = madd(f32x4.convert_i32x4_s(b1), f32x4.mul(f16x4(b + 8), xScale), fb1);
+      fa0 = madd(f32x4.convert_i32x4_s(a0), scalesBy(f, a, 0, xScale), fa0);
+      fa1 = madd(f32x4.convert_i32x4_s(a1), scalesBy(f, a, 1, xScale), fa1);
+      fb0 = madd(f32x4.convert_i32x4_s(b0), scalesBy(f, b, 0, xScale), fb0);
+      fb1 = madd(f32x4.convert_i32x4_s(b1), scalesBy(f, b, 1, xScale), fb1);
       a += f.bytes;
       b += f.bytes;
       p += X16_BYTES;
@@ -79,17 +94,17 @@ const UNPACK_BLOCKS = 16;
 @inline function unpack<F extends Block16>(f: F, w: usize, to: usize, blocks: i32): void {
   for (let b = 0; b < blocks; b++) {
     for (let i = 0; i < 8; i++) {
-      let bytes = f.weights(w + 16 + (i << 4), false);
+      let bytes = f.weights(w + f.header + (i << 4), false);
       v128.store(to, i16x8.extend_low_i8x16_s(bytes));
       v128.store(to, i16x8.extend_high_i8x16_s(bytes), 16);
-      bytes = f.weights(w + 16 + (i << 4), true);
+      bytes = f.weights(w + f.header + (i << 4), true);
       v128.store(to, i16x8.extend_low_i8x16_s(bytes), 256);
       v128.store(to, i16x8.extend_high_i8x16_s(bytes), 272);
       to += 32;
     }
     to += 256;
-    v128.store(to, f16x4(w));
-    v128.store(to, f16x4(w + 8), 16);
+    v128.store(to, scales(f, w, 0));
+    v128.store(to, scales(f, w, 1), 16);
     to += 32;
     w += f.bytes;
   }
@@ -184,10 +199,10 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
 ): void {
   const f = changetype<F>(0);
   for (let b = 0; b < blocks; b++) {
-    v128.store(scratch, f16x4(w + ((row >> 2) << 3)));
+    v128.store(scratch, row < 4 ? scales(f, w, 0) : scales(f, w, 1));
     const scale = load<f32>(scratch + ((row & 3) << 2));
     for (let i = 0; i < 16; i++) {
-      const step = w + 16 + ((i & 7) << 4);
+      const step = w + f.header + ((i & 7) << 4);
       v128.store(scratch, i < 8 ? f.weights(step, false) : f.weights(step, true));
       store<f32>(to, scale * <f32>load<i8>(scratch + (row << 1)));
       store<f32>(to, scale * <f32>load<i8>(scratch + (row << 1), 1), 4);
@@ -226,15 +241,16 @@ function transpose8(from: usize, rowBytes: usize, to: usize): void {
   return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** A file's block is an f16 scale and then vectors of weights; whole groups go 8 rows at a time. */
+/** A file's block is an f16 scale, where there is one, and then vectors of weights; whole groups go 8 rows at a time. */
 // @ts-ignore: decorator
 @inline export function repackBlock16<F extends Block16>(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
   const f = changetype<F>(0);
   if (rows < 8) return repackRows<F>(from, rowBytes, rows, to, blocks, f.bytes);
   let bad: u32 = 0;
   for (let b = 0; b < blocks; b++) {
-    for (let r: usize = 0; r < 8; r++) bad |= storeScale(to + (r << 1), load<u16>(from + r * rowBytes));
-    for (let at: usize = 2; at < f.fileBytes; at += 16) transpose8(from + at, rowBytes, to + (at << 3));
+    const scale: usize = f.header ? 2 : 0;
+    for (let r: usize = 0; f.header && r < 8; r++) bad |= storeScale(to + (r << 1), load<u16>(from + r * rowBytes));
+    for (let at = scale; at < f.fileBytes; at += 16) transpose8(from + at, rowBytes, to + (at << 3));
     from += f.fileBytes;
     to += f.bytes;
   }

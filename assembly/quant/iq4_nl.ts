@@ -16,6 +16,8 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 144; }
   // @ts-ignore: decorator
+  @inline get header(): usize { return 16; }
+  // @ts-ignore: decorator
   @inline weights(w: usize, second: bool): v128 { return lookUp(v128.load(VALUES), second ? i8x16.shr_u(v128.load(w), 4) : v128.and(v128.load(w), v128.load(MASK_0F))); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 18; }

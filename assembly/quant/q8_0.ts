@@ -12,6 +12,8 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 272; }
   // @ts-ignore: decorator
+  @inline get header(): usize { return 16; }
+  // @ts-ignore: decorator
   @inline weights(w: usize, second: bool): v128 { return v128.load(second ? w + 128 : w); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 34; }

@@ -88,7 +88,7 @@ const SPLIT: Record<Fusion, (op: Op) => Op[]> = {
     if (op.kind !== 'rotate') return [op];
     return [
       { ...op, apart: true },
-      { kind: 'store', layer: op.layer },
+      { kind: 'store', layer: op.layer, int8: op.int8 },
     ];
   },
 };

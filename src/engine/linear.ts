@@ -34,11 +34,11 @@ function variation(name: string, kernel: number, layout: string): WeightFormat {
 /** Run-time formats by layout and the file's format. `kernel`: see assembly/quant/index.ts. */
 const LAYOUTS: Record<LinearKernel['layout'], Partial<Record<string, WeightFormat>>> = {
   rows: {
-    Q4_0: variation('Q4_0', 19, 'rows of blocks'),
-    Q4_1: variation('Q4_1', 20, 'rows of blocks'),
+    Q4_0: variation('Q4_0', 33, 'rows of blocks'),
+    Q4_1: variation('Q4_1', 34, 'rows of blocks'),
   },
   groups: {
-    Q4_0: variation('Q4_0', 18, '8 rows x 4 columns, with minimums'),
+    Q4_0: variation('Q4_0', 32, '8 rows x 4 columns, with minimums'),
     Q4_1: byName('Q4_1'),
   },
 };

@@ -2,12 +2,14 @@
  * A ModelSpec to programs: for each segment the list of ops of its layers, as values; layout/ gives them
  * addresses and records/ writes them as records.
  */
+import { ModelError } from '../errors.ts';
 import type { ActivationForm } from '../kernels/formats.ts';
 import type { Activation, ExpertSpec, LatentSpec, LayerSpec, ModelSpec } from './architectures/types.ts';
+import { attentionOps, type Int8Attention } from './attention.ts';
 import { expertOps } from './experts.ts';
 import { latentOps } from './latent.ts';
 import { outputOps } from './output.ts';
-import { formOf, Weights, type Linear, type Norm, type Weight } from './weights.ts';
+import { formOf, Weights, type Linear, type Norm, type SumScale, type Weight } from './weights.ts';
 
 /** Work buffers of f32 rows, one row per token: see bufferWidths in layout/buffers.ts. */
 export type Buffer =
@@ -41,6 +43,8 @@ export type Op =
       width: number;
       norm?: Norm;
       forms: ActivationForm[];
+      /** One step of the form `static`. */
+      inputScale?: number;
       /** The matrices that the rows are multiplied with. */
       users: Weight[];
       onOutputs?: boolean;
@@ -52,12 +56,14 @@ export type Op =
       weight: Weight;
       to: Buffer;
       bias?: Weight;
+      /** Of the sums, before anything is added. */
+      scale?: SumScale;
       /** Add to what is in `to`. */
       add?: boolean;
       /** Gated: to = act(x weight) * (x up). */
       up?: Weight;
-      /** to = act(x weight + bias) */
-      act?: Activation;
+      /** to = act(x weight + bias); `int8` rounds and clips */
+      act?: Activation | 'int8';
       /** to = softcap * tanh(x weight / softcap) */
       softcap?: number;
       onOutputs?: boolean;
@@ -107,9 +113,16 @@ export type Op =
   /** hidden += weighted sum of a token's rows of `expertOutput`. */
   | { kind: 'combine'; experts: ExpertSpec }
   /** `apart`: keys and values are left to a `store`. */
-  | { kind: 'rotate'; layer: LayerSpec; qNorm?: Weight; kNorm?: Weight; apart?: boolean }
-  | { kind: 'store'; layer: LayerSpec }
-  | { kind: 'attend'; layer: LayerSpec }
+  | {
+      kind: 'rotate';
+      layer: LayerSpec;
+      qNorm?: Weight;
+      kNorm?: Weight;
+      apart?: boolean;
+      int8?: Int8Attention;
+    }
+  | { kind: 'store'; layer: LayerSpec; int8?: Int8Attention }
+  | { kind: 'attend'; layer: LayerSpec; int8?: Int8Attention }
   | { kind: 'norm' | 'addNorm'; from: Buffer; to: Buffer; norm: Norm; onOutputs?: boolean }
   | { kind: 'add'; from: Buffer; to: Buffer }
   | { kind: 'gather'; from: Buffer; to: Buffer };
@@ -177,12 +190,18 @@ export function activate(
   users: Weight[],
   exact: boolean,
 ): Op & { kind: 'activate' } {
+  const [scale, ...others] = new Set(users.flatMap(({ inputScale = [] }) => inputScale));
+  if (others.length > 0) {
+    const names = users.map(({ tensor }) => tensor.name).join(', ');
+    throw new ModelError(`${names} read the same input, but have different input scales`);
+  }
   return {
     kind: 'activate',
     from,
     width,
     norm,
     forms: [...new Set(users.map((weight) => formOf(weight, exact)))],
+    inputScale: scale,
     users,
   };
 }
@@ -199,30 +218,12 @@ function layerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: bo
   ];
 }
 
-/** Attention up to the output projection, whose input is left in `attention`. */
-function attentionOps(spec: ModelSpec, weights: Weights, layer: LayerSpec, exact: boolean): Op[] {
-  const name = (part: string) => `blk.${layer.index}.${part}`;
-  const { width, headWidth, valueWidth } = spec;
-  const [q, k, v] = weights.linears(
-    name('attn_qkv'),
-    [name('attn_q'), name('attn_k'), name('attn_v')],
-    [layer.heads * headWidth, layer.kvHeads * headWidth, layer.kvHeads * valueWidth],
-    width,
-  ) as [Linear, Linear, Linear];
-  const headNorm = (part: string) => weights.optionalVector(name(part), headWidth);
-  const before = normBefore(spec, weights, layer);
-  return [
-    activate('hidden', width, before('attn_norm'), [q.weight, k.weight, v.weight], exact),
-    { kind: 'matmul', ...q, to: 'query', barrier: false },
-    { kind: 'matmul', ...k, to: 'key', barrier: false },
-    { kind: 'matmul', ...v, to: 'value', barrier: true },
-    { kind: 'rotate', layer, qNorm: headNorm('attn_q_norm.weight'), kNorm: headNorm('attn_k_norm.weight') },
-    { kind: 'attend', layer },
-  ];
-}
-
 /** The norm at the start of a branch; an encoder has it at the end. */
-function normBefore(spec: ModelSpec, weights: Weights, layer: LayerSpec): (part: string) => Norm | undefined {
+export function normBefore(
+  spec: ModelSpec,
+  weights: Weights,
+  layer: LayerSpec,
+): (part: string) => Norm | undefined {
   if (spec.architecture.encoder) return () => undefined;
   return (part) => weights.norm(`blk.${layer.index}.${part}`, spec.width);
 }
@@ -283,7 +284,7 @@ function innerOps(spec: ModelSpec, weights: Weights, layer: LayerSpec): { users:
 
 /** gate = act(x gate) * (x up) */
 export function gatedOps(gate: Linear, up: Linear): Op[] {
-  if (gate.weight.format === up.weight.format && !gate.bias && !up.bias) {
+  if (gate.weight.format === up.weight.format && !gate.bias && !up.bias && !gate.scale) {
     return [{ kind: 'matmul', weight: gate.weight, up: up.weight, to: 'gate', barrier: true }];
   }
   return [

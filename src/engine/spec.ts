@@ -19,6 +19,7 @@ import { readExperts } from './experts.ts';
 import { latentScale, readLatent } from './latent.ts';
 import { readPooling } from './pooling.ts';
 import { plainRope, ropeFromMetadata } from './rope.ts';
+import { readScales } from './static-scales.ts';
 
 /** More layers than any model has; the rest of the sizes is checked against the tensors. */
 const MOST_LAYERS = 4096;
@@ -116,6 +117,7 @@ export async function readSpec(file: GgufFile, wantedContext = 0): Promise<Model
     ropes,
     layers,
     tensors,
+    scales: await readScales(file),
     pooling: readPooling(metadata, architecture.name),
     classifier,
   };

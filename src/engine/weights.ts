@@ -2,7 +2,7 @@
 import { ModelError } from '../errors.ts';
 import { typeLabel } from '../gguf/tensor-types.ts';
 import type { GgufTensor } from '../gguf/types.ts';
-import { formatOf, type ActivationForm, type WeightFormat } from '../kernels/formats.ts';
+import { formatOf, I8, type ActivationForm, type WeightFormat } from '../kernels/formats.ts';
 import type { ModelSpec } from './architectures/types.ts';
 
 /** A weight matrix [rows, columns] or vector of a segment: a tensor, or a range of its rows. */
@@ -20,6 +20,8 @@ export interface Weight {
   transposed?: WeightFormat;
   /** Undefined for vectors, which are kept as f32. */
   format?: WeightFormat;
+  /** One step of an input that is quantized with a scale known beforehand: of I8 weights. */
+  inputScale?: number;
 }
 
 const F32 = formatOf(0, 1)!;
@@ -30,9 +32,10 @@ export interface Norm {
   bias?: Weight;
 }
 
-/** The form in which an op's kernels take activations. */
+/** The form in which an op's kernels take activations. Where the file prescribes it, it is that, `exact` or not. */
 export function formOf(weight: Weight, exact: boolean): ActivationForm {
-  return exact ? 'f32' : weight.format!.form;
+  const { form } = weight.format!;
+  return exact && form !== 'static' ? 'f32' : form;
 }
 
 /** A range of a tensor's rows, and how many the tensor has. */
@@ -41,10 +44,18 @@ interface Part {
   of: number;
 }
 
+/** What sums of I8 weights are multiplied with: a number, and one for each row where the file has that. */
+export interface SumScale {
+  value: number;
+  rows?: Weight;
+}
+
 /** A matrix and, where the file has one, its bias. */
 export interface Linear {
   weight: Weight;
   bias?: Weight;
+  /** Of I8 weights. */
+  scale?: SumScale;
 }
 
 function keyOf(name: string, rows: number, { first, of }: Part): string {
@@ -74,8 +85,27 @@ export class Weights {
     return tensor;
   }
 
-  /** @param part the first of these rows, where the tensor has `of` rows in all */
-  matrix(name: string, rows: number, columns: number, part: Part = { first: 0, of: rows }): Weight {
+  /**
+   * A matrix whose rows stand for themselves, not of type I8: its numbers mean nothing without scales, see `linear`.
+   *
+   * @param part the first of these rows, where the tensor has `of` rows in all
+   */
+  matrix(name: string, rows: number, columns: number, part?: Part): Weight {
+    const weight = this.anyMatrix(name, rows, columns, part);
+    this.refuseInt8(weight);
+    return weight;
+  }
+
+  private refuseInt8({ tensor, format }: Weight): void {
+    if (format === I8) throw new ModelError(`tensor ${tensor.name}: type I8 is only for linear layers`);
+  }
+
+  private anyMatrix(
+    name: string,
+    rows: number,
+    columns: number,
+    part: Part = { first: 0, of: rows },
+  ): Weight {
     const tensor = this.get(name);
     this.checkShape(tensor, [columns, part.of]);
     const format = this.format(tensor, part.of);
@@ -93,7 +123,9 @@ export class Weights {
     const tensor = this.get(name);
     this.checkShape(tensor, [columns, rows, count]);
     const parts = { count, step: rows };
-    return { tensor, key: name, first: 0, rows, columns, parts, format: this.format(tensor, rows) };
+    const weight = { tensor, key: name, first: 0, rows, columns, parts, format: this.format(tensor, rows) };
+    this.refuseInt8(weight);
+    return weight;
   }
 
   /** `count` matrices of `rows` rows each, which lie `step` rows apart in one matrix. */
@@ -147,10 +179,27 @@ export class Weights {
   }
 
   linear(name: string, rows: number, columns: number, part?: Part): Linear {
-    return {
-      weight: this.matrix(`${name}.weight`, rows, columns, part),
-      bias: this.optionalVector(`${name}.bias`, rows, part),
-    };
+    const weight = this.anyMatrix(`${name}.weight`, rows, columns, part);
+    const bias = this.optionalVector(`${name}.bias`, rows, part);
+    if (weight.format !== I8) return { weight, bias };
+    if (columns % 32 !== 0) {
+      throw new ModelError(
+        `tensor ${name}.weight: ${columns} columns; of type I8 they must be a multiple of 32`,
+      );
+    }
+    const inputScale = this.has(`${name}.input_scale`) ? this.number(`${name}.input_scale`) : 1;
+    return { weight: { ...weight, inputScale }, bias, scale: this.sumScale(`${name}.scale`, rows, part) };
+  }
+
+  /** A scale that is the same for a whole tensor. */
+  number(name: string): number {
+    this.checkShape(this.get(name), [1]);
+    return this.spec.scales.get(name)![0]!;
+  }
+
+  private sumScale(name: string, rows: number, part?: Part): SumScale {
+    if ((this.get(name).shape[0] ?? 1) === 1) return { value: this.number(name) };
+    return { value: 1, rows: this.vector(name, rows, part) };
   }
 
   /** Matrices of `rows` each: tensors of their own, or ranges of the rows of `fused` where the file has that. */

@@ -37,6 +37,8 @@ export interface KernelExports {
     scratch: number,
   ): number;
   quantizeRow(x: number, n: number, to8: number, to16: number): void;
+  /** The same into int16 blocks with a scale that is known beforehand. */
+  quantizeRowBy(x: number, n: number, to: number, scale: number): void;
   normRow(
     kind: number,
     x: number,

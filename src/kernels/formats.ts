@@ -3,8 +3,11 @@
  * drawn at the top of assembly/quant/*.ts.
  */
 
-/** Which form of the activations a format's kernels multiply with: see assembly/quant/activations.ts. */
-export type ActivationForm = 'int8' | 'int16' | 'f32';
+/**
+ * Which form of the activations a format's kernels multiply with: see assembly/quant/activations.ts. `static` is int16
+ * quantized with a scale that the file prescribes, instead of one for each block as it comes.
+ */
+export type ActivationForm = 'int8' | 'int16' | 'static' | 'f32';
 
 export interface WeightFormat {
   name: string;
@@ -75,10 +78,13 @@ export const FORMATS: readonly WeightFormat[] = [
   row('Q4_0_4_4', 31, 15, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 4),
   row('Q4_0_4_8', 32, 16, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 4),
   row('Q4_0_8_8', 33, 17, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 8),
+  row('I8', 24, 18, [32, 32, 256], 'static', '8 rows x 2 columns, bytes'),
 ];
 
 const BY_TYPE = new Map(FORMATS.map((format) => [format.type, format]));
 const Q4_0 = BY_TYPE.get(2)!;
+/** Whole numbers, whose scales are in tensors of their own. */
+export const I8 = BY_TYPE.get(24)!;
 
 /** The format of a tensor of this GGUF type and so many rows, or undefined where the engine has none. */
 export function formatOf(type: number, rows: number): WeightFormat | undefined {

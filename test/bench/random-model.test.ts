@@ -38,9 +38,11 @@ describe('random blocks', () => {
     const mean = weights.reduce((sum, w) => sum + w, 0) / columns;
     const deviation = Math.sqrt(weights.reduce((sum, w) => sum + (w - mean) ** 2, 0) / columns);
     expect(weights.every(Number.isFinite)).toBe(true);
-    expect(Math.abs(mean)).toBeLessThan(DEVIATION / 8);
-    expect(deviation / DEVIATION).toBeGreaterThan(0.7);
-    expect(deviation / DEVIATION).toBeLessThan(2);
+    // I8's scales are not in its blocks.
+    const wanted = name === 'I8' ? 74 : DEVIATION;
+    expect(Math.abs(mean)).toBeLessThan(wanted / 8);
+    expect(deviation / wanted).toBeGreaterThan(0.7);
+    expect(deviation / wanted).toBeLessThan(2);
   });
 
   it('repeat, a different part for each tensor', () => {

@@ -20,6 +20,8 @@ export interface Attention {
   headNorms?: boolean;
   /** A sequence is whole in its batch, and each token sees all of it. */
   bidirectional?: boolean;
+  /** Whole numbers, with these factors on scores and on sums of values. */
+  int8?: { scores: number; values: number };
 }
 
 /** Made-up queries, keys and values of a sequence, and its angles, a row per position. */
@@ -33,7 +35,11 @@ export interface Sequence {
 
 export function makeSequence(a: Attention, length: number, seed: number): Sequence {
   const source = random(seed);
-  const rows = (width: number, size: number) => Array.from({ length }, () => normals(width, source, size));
+  const rows = (width: number, size: number) =>
+    Array.from({ length }, () => {
+      const row = normals(width, source, a.int8 ? 40 : size);
+      return a.int8 ? row.map((v) => Math.max(-128, Math.min(127, Math.round(v)))) : row;
+    });
   const angles = Array.from({ length }, (_, p) => {
     const half = Array.from({ length: a.rotary / 2 }, (_, i) => (p + seed) / 10000 ** ((2 * i) / a.rotary));
     return Float32Array.from([...half.map(Math.cos), ...half.map(Math.sin)]);
@@ -134,9 +140,13 @@ export class Cache {
     };
     const attend: Op = {
       opcode: R.OP_ATTEND,
-      flags: a.bidirectional ? R.BIDIRECTIONAL : 0,
+      flags: (a.bidirectional ? R.BIDIRECTIONAL : 0) | (a.int8 ? R.INT8 : 0),
       words: { ...shared, [R.TO]: to.at, [R.TO_STRIDE]: to.stride, [R.WINDOW]: a.window ?? 0 },
-      floats: { [R.SOFTMAX_SCALE]: scaleOf(a), [R.SOFTCAP]: a.softcap ?? 0 },
+      floats: {
+        [R.SOFTMAX_SCALE]: a.int8?.scores ?? scaleOf(a),
+        [R.SOFTCAP]: a.softcap ?? 0,
+        [R.OUTPUT_SCALE]: a.int8?.values ?? 0,
+      },
     };
     // What the engine gives: a byte more would hit the fence.
     const scratch = attendScratch(a.heads / a.kvHeads, a.width, a.valueWidth);

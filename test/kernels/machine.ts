@@ -165,7 +165,7 @@ export class Machine {
           from,
           columns,
           format.form === 'int8' ? to : 0,
-          format.form === 'int16' ? to : 0,
+          format.form === 'int8' ? 0 : to,
         );
       }
     }

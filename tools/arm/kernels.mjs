@@ -27,6 +27,8 @@ const fixture = (name) =>
 
 /** The 17 rows that ggml quantized and dequantized. */
 function dequantize(machine, format) {
+  // ggml quantizes nothing to I8.
+  if (format.name === 'I8') return;
   const plain = format.name === 'F32';
   const expected = toF32(fixture(plain ? 'input.f32.bin' : `${format.name}.deq.f32.bin`));
   if (expected.length !== 17 * 256) throw new Error('the fixture has another size');

@@ -73,6 +73,8 @@ const FINISH = new Map([
     'BF16',
     (_, view, offset, deviation, unit) => view.setUint16(offset, bf16(uniform(deviation, unit)), true),
   ],
+  // Plain numbers: their scales are tensors of their own.
+  ['I8', () => undefined],
   // One power of two per block: 2^(e - 128), and quants (doubled) of deviation 5.9.
   [
     'MXFP4',

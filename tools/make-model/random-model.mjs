@@ -71,22 +71,22 @@ export async function randomModel({ shape, type }, { seed = 1 } = {}) {
     return piece;
   };
 
-  const tensors = tensorsOf(shape).map((tensor) => {
+  const tensors = tensorsOf(shape).flatMap((tensor) => {
     const [columns = 1] = tensor.shape;
     if (tensor.role === 'norm') {
       const data = Float32Array.from({ length: columns }, () => 0.75 + random() / 2 ** 33);
-      return { name: tensor.name, shape: tensor.shape, type: 0, data };
+      return [{ name: tensor.name, shape: tensor.shape, type: 0, data }];
     }
-    const name =
-      tensor.role === 'float' ? 'F32' : tensor.role === 'output' ? outputType(type, columns) : type;
+    const name = typeOf(tensor, type);
     const id = tensorTypeByName(name)?.id ?? -1;
     const bytes = tensorBytes(id, tensor.shape);
-    return {
+    const matrix = {
       name: tensor.name,
       shape: tensor.shape,
       type: id,
       data: () => pieceOf(name, columns).take(bytes),
     };
+    return name === 'I8' ? [matrix, ...int8Scales(tensor.name, columns)] : [matrix];
   });
 
   const { tokens, scores, types } = toyVocabulary(shape.vocabulary);
@@ -97,7 +97,8 @@ export async function randomModel({ shape, type }, { seed = 1 } = {}) {
       /** @type {[string, import('../../src/gguf/index.ts').WritableValue][]} */ ([
         ['general.architecture', architecture],
         ['general.name', `${shape.name} with random weights`],
-        ['general.file_type', u32(fileType?.id ?? 0)],
+        // llama.cpp has no file type for whole numbers.
+        ...(type === 'I8' ? [] : [['general.file_type', u32(fileType?.id ?? 0)]]),
         ...sizesOf(shape).map(([key, value]) => [`${architecture}.${key}`, u32(value)]),
         [`${architecture}.attention.layer_norm_rms_epsilon`, f32(1e-5)],
         [`${architecture}.rope.freq_base`, f32(shape.ropeBase)],
@@ -123,6 +124,34 @@ export async function randomModel({ shape, type }, { seed = 1 } = {}) {
 }
 
 const COARSE = ['Q2_K', 'Q3_K', 'Q4_0', 'Q4_1', 'Q4_K', 'Q5_0', 'Q5_1', 'Q5_K', 'IQ4_NL', 'MXFP4'];
+
+/**
+ * Tensors that a matrix of whole numbers needs besides: see tools/convert/README.md.
+ *
+ * @param {string} name @param {number} columns
+ */
+function int8Scales(name, columns) {
+  const layer = name.replace(/weight$/, '');
+  // Random bytes have a deviation of 74; inputs lie within 4.
+  const scales = { scale: 1 / (74 * Math.sqrt(columns)), input_scale: 4 / 127 };
+  return Object.entries(scales).map(([key, value]) => ({
+    name: layer + key,
+    shape: [1],
+    type: 0,
+    data: Float32Array.of(value),
+  }));
+}
+
+/**
+ * A tensor's type in a file of `type`. I8 is for linear layers within the model.
+ *
+ * @param {import('./shapes.mjs').ShapedTensor} tensor @param {string} type
+ */
+function typeOf({ name, role, shape: [columns = 1] }, type) {
+  if (role === 'float') return 'F32';
+  if (type === 'I8' && !name.startsWith('blk.')) return 'Q8_0';
+  return role === 'output' ? outputType(type, columns) : type;
+}
 
 /**
  * The output matrix of a coarse file is Q6_K, or Q8_0 where rows are not whole blocks of 256: as llama.cpp's

@@ -1,5 +1,6 @@
 import type { GgufTensor } from '../../gguf/types.ts';
 import type { Metadata } from '../../gguf/metadata.ts';
+import type { StaticScales } from '../static-scales.ts';
 
 /**
  * An architecture as a description: what its GGUF metadata and tensor names leave open. Everything else (sizes,
@@ -128,6 +129,8 @@ export interface ModelSpec {
   ropes: Rope[];
   layers: LayerSpec[];
   tensors: ReadonlyMap<string, GgufTensor>;
+  /** Of int8 weights and their inputs. */
+  scales: StaticScales;
   /** How the file wants token vectors made one; undefined: it does not say. */
   pooling?: Pooling;
   /** The head of an encoder that classifies. */

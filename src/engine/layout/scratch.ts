@@ -60,10 +60,12 @@ export function attendScratch(queries: number, headWidth: number, valueWidth: nu
   return rows * (headWidth * 4 + valueWidth * 4 + PAGE * 4 + 8) + (headWidth + valueWidth) * PAGE * 4;
 }
 
-/** Scratch of a matmul chunk: the sums of a row group (or, of one row, of gate groups), those of up, unpacked weights. */
+/** Scratch of a matmul chunk: sums of a row group (or, of one row, of groups that are gated or scaled), those of up, unpacked weights. */
 function matmulScratch({ ops }: SegmentProgram, batch: number): number {
   const groups = ops.map((op) =>
-    (op.kind === 'matmul' || op.kind === 'expertMatmul') && op.up ? Math.ceil(op.weight.rows / 8) : 0,
+    (op.kind === 'matmul' && (op.up || op.scale)) || (op.kind === 'expertMatmul' && op.up)
+      ? Math.ceil(op.weight.rows / 8)
+      : 0,
   );
   return Math.max(2 * batch, ...groups) * 32 + UNPACKED_BYTES;
 }

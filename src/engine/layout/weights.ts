@@ -26,7 +26,7 @@ export function weightsOf(op: Op): Weight[] {
     case 'addNorm':
       return [op.norm?.weight, op.norm?.bias].filter((weight) => weight !== undefined);
     case 'matmul':
-      return [op.weight, op.up, op.bias].filter((weight) => weight !== undefined);
+      return [op.weight, op.up, op.bias, op.scale?.rows].filter((weight) => weight !== undefined);
     case 'expertMatmul':
       return [op.weight, op.up].filter((weight) => weight !== undefined);
     case 'headMatmul':

@@ -25,14 +25,16 @@ export function writeStore(record: RecordWriter, op: OpOf<'store'>): number {
 
 export function writeAttend(record: RecordWriter, op: OpOf<'attend'>): number {
   const { latent, architecture, softmaxScale, attentionSoftcap } = record.spec;
+  const { int8 } = op;
   record.u32(R.OPCODE, R.OP_ATTEND);
   writeHeads(record, op);
   record.from(latent ? 'latentQuery' : 'query');
   record.to(latent ? 'latentOutput' : 'attention');
   record.u32(R.WINDOW, op.layer.window);
-  record.f32(R.SOFTMAX_SCALE, softmaxScale);
+  record.f32(R.SOFTMAX_SCALE, int8?.scores ?? softmaxScale);
+  record.f32(R.OUTPUT_SCALE, int8?.values ?? 0);
   record.f32(R.SOFTCAP, attentionSoftcap);
-  return (latent ? R.LATENT : 0) | (architecture.encoder ? R.BIDIRECTIONAL : 0);
+  return (latent ? R.LATENT : 0) | (int8 ? R.INT8 : 0) | (architecture.encoder ? R.BIDIRECTIONAL : 0);
 }
 
 /** The new keys and values, and their place in the cache. */
@@ -44,10 +46,9 @@ function writeEntries(record: RecordWriter, op: OpOf<'rotate' | 'store'>): void 
 }
 
 /** The shape of a layer's heads, and where their cache lies in a page. */
-export function writeHeads(
-  record: RecordWriter,
-  { layer }: OpOf<'rotate' | 'store' | 'attend' | 'latent'>,
-): void {
+export function writeHeads(record: RecordWriter, op: OpOf<'rotate' | 'store' | 'attend' | 'latent'>): void {
+  const { layer } = op;
+  const { kvType } = record.options;
   const pages = record.layout.kv.layers.get(layer.index)!;
   record.u32(R.HEADS, layer.heads);
   record.u32(R.KV_HEADS, layer.kvHeads);
@@ -55,7 +56,9 @@ export function writeHeads(
   record.u32(R.VALUE_WIDTH, record.spec.valueWidth);
   record.u32(R.K_CACHE, pages.keys);
   record.u32(R.V_CACHE, pages.values);
-  record.u32(R.KV_TYPE, KV_CODES[record.options.kvType]);
+  // Whole numbers are kept as they are: q8_0 loses nothing then.
+  const whole = kvType === 'q8_0' && 'int8' in op && op.int8;
+  record.u32(R.KV_TYPE, whole ? R.KV_INT8 : KV_CODES[kvType]);
 }
 
 /** The flag of rotations that pair channel i with i + rotary / 2. */

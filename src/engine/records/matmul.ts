@@ -7,6 +7,7 @@ import { outputFlag, type OpOf, type RecordWriter } from './writer.ts';
 const FORM_WORDS: Record<ActivationForm, [shared: number, priv: number, stride: number]> = {
   int8: [R.X8_SHARED, R.X8_PRIVATE, R.X8_STRIDE],
   int16: [R.X16_SHARED, R.X16_PRIVATE, R.X16_STRIDE],
+  static: [R.XS_SHARED, R.XS_PRIVATE, R.XS_STRIDE],
   f32: [R.X32_SHARED, R.X32_PRIVATE, R.X32_STRIDE],
 };
 
@@ -22,6 +23,7 @@ export function writeActivate(record: RecordWriter, op: OpOf<'activate'>, index:
     record.u32(stride, record.rowStride(slot, form, op.width));
     record.u32(priv, slot.private);
   }
+  record.f32(R.INPUT_SCALE, op.inputScale ?? 0);
   record.u32(R.OBSERVED, layout.observed.get(index) ?? 0);
   return outputFlag(op) | record.pairs(op.experts);
 }
@@ -37,7 +39,9 @@ export function writeMatmul(record: RecordWriter, op: OpOf<'matmul'>): number {
   record.u32(R.X_PRIVATE, slot.private);
   record.u32(R.X_STRIDE, record.rowStride(slot, slot.form, weight.columns));
   record.u32(R.UP_WEIGHTS, record.address(op.up));
-  return writeResult(record, op) | record.exact(weight);
+  record.f32(R.SUM_SCALE, op.scale?.value ?? 0);
+  record.u32(R.ROW_SCALES, record.address(op.scale?.rows));
+  return writeResult(record, op) | record.exact(weight) | (op.scale ? R.SCALED : 0);
 }
 
 /** Rows without gaps: a kernel from outside knows no other stride. */

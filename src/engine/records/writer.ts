@@ -7,12 +7,13 @@ import type { ActivationSlot, LayoutOptions, SegmentLayout } from '../layout/typ
 import type { Buffer, Op } from '../program.ts';
 import { formOf, type Norm, type Weight } from '../weights.ts';
 
-const ACTIVATIONS: Record<Activation, number> = {
+const ACTIVATIONS: Record<Activation | 'int8', number> = {
   silu: R.ACT_SILU,
   gelu: R.ACT_GELU,
   'gelu-erf': R.ACT_GELU_ERF,
   relu: R.ACT_RELU,
   tanh: R.ACT_TANH,
+  int8: R.ACT_INT8,
 };
 
 /** An op of one kind. */
@@ -109,13 +110,14 @@ export class RecordWriter {
     this.f32(R.EPSILON, this.spec.epsilon);
   }
 
-  activation(activation: Activation = this.spec.architecture.activation): void {
+  activation(activation: Activation | 'int8' = this.spec.architecture.activation): void {
     this.u32(R.ACTIVATION, ACTIVATIONS[activation]);
   }
 
   /** The flag of a matmul that takes f32 activations though its weights come in blocks. */
   exact(weight: Weight): number {
-    return this.options.exact && weight.format!.unitColumns > 1 ? R.EXACT : 0;
+    const { unitColumns } = weight.format!;
+    return unitColumns > 1 && formOf(weight, this.options.exact) === 'f32' ? R.EXACT : 0;
   }
 
   /** Rows are pairs, where there are experts. */

@@ -53,6 +53,7 @@ const BLOCKS: Record<string, Block> = {
     range(32).map((k) =>
       round(round((nibble(b, at + 8, k) + 16 * bit(b, at + 4, k)) * half(b, at)) + half(b, at + 2)),
     ),
+  I8: (b, at) => range(32).map((k) => b.getInt8(at + k)),
   Q8_0: (b, at, round) => range(32).map((k) => round(b.getInt8(at + 2 + k) * half(b, at))),
   Q2_K: (b, at, round) =>
     range(256).map((k) => {

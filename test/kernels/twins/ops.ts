@@ -103,6 +103,38 @@ export function attention(
   return Array.from(values[0]!, (_, d) => weights.reduce((sum, w, p) => sum + w * values[p]![d]!, 0) / total);
 }
 
+export interface WholeAttention {
+  /** r8(127 * softmax), and how far each number was from a half before. */
+  probabilities: number[];
+  margins: number[];
+  output: number[];
+}
+
+/** The same of whole numbers, with factors on the dot products of keys and on the sums of values. */
+export function wholeAttention(
+  q: ArrayLike<number>,
+  keys: ArrayLike<number>[],
+  values: ArrayLike<number>[],
+  scale: number,
+  factor: number,
+): WholeAttention {
+  const query = Array.from(q);
+  const scores = keys.map((key) => scale * query.reduce((sum, v, d) => sum + v * key[d]!, 0));
+  const most = Math.max(...scores);
+  const weights = scores.map((s) => Math.exp(s - most));
+  const total = weights.reduce((a, b) => a + b);
+  const steps = weights.map((w) => (127 * w) / total);
+  const probabilities = steps.map(roundHalfEven);
+  return {
+    probabilities,
+    margins: steps.map((y) => Math.abs(y - Math.floor(y) - 0.5)),
+    output: Array.from(
+      values[0]!,
+      (_, d) => factor * probabilities.reduce((sum, p, i) => sum + p * values[i]![d]!, 0),
+    ),
+  };
+}
+
 export interface Routing {
   used: number;
   sigmoid?: boolean;
