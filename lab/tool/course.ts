@@ -39,7 +39,7 @@ export async function listStages(work: string): Promise<StageState[]> {
 }
 
 /**
- * Copies the exercise into the work folder. What is there is kept, or with `replace` moved to FILE.old.
+ * Copies the exercise into the work folder. What is there is kept, or with `replace` moved to FILE.old (FILE.old2 ..).
  *
  * @throws LabError ERR_LAB_EXISTS
  */
@@ -52,11 +52,17 @@ export async function startStage(stage: Stage, work: string, { replace = false }
         `${file} is there already: go on with it, or start anew with "nibble lab reset ${stage.id}"`,
       );
     }
-    await rename(file, `${file}.old`);
+    await rename(file, await freeName(`${file}.old`));
   }
   await mkdir(work, { recursive: true });
   await copyFile(exerciseFile(stage), file);
   return file;
+}
+
+/** The name, with a number behind it where one is there already. */
+async function freeName(path: string): Promise<string> {
+  if (!(await exists(path))) return path;
+  for (let number = 2; ; number++) if (!(await exists(`${path}${number}`))) return `${path}${number}`;
 }
 
 /** The stage's README. */

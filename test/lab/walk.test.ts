@@ -113,6 +113,7 @@ describe('bench, report and grading', () => {
     expect(results.kernels.map(({ stage, kernel }) => `${stage} ${kernel}`)).toEqual([
       '00-reference solution',
       '03-simd lab',
+      '06-dot-product solution',
       '07-all-techniques solution',
       '09-beat-nibble solution',
       '08-prefill-tiling solution',
@@ -201,7 +202,7 @@ describe('bench, report and grading', () => {
     const devices = (await Promise.all(files.map(readDevices))).flat();
     const { columns, rows } = mergedTable(devices);
     expect(columns).toContain('pi5 (Cortex-A76)');
-    expect(rows).toHaveLength(5);
+    expect(rows).toHaveLength(6);
     expect(rows.every((row) => row.slice(2).every((cell) => /GOP\/s(, 2 workers)?$/.test(cell)))).toBe(true);
     writeFileSync(join(folder, 'bad.json'), '{}');
     await expect(readDevices(join(folder, 'bad.json'))).rejects.toThrow(/no results of a bench/);

@@ -7,7 +7,7 @@ import { kernelFile, type Source } from '../kernel.ts';
 import { workFile } from '../paths.ts';
 import { weightBytes } from '../problems/index.ts';
 import { Pool } from '../runner/pool.ts';
-import type { Stage } from '../stages.ts';
+import { STAGES, type Stage } from '../stages.ts';
 import { engineSpeed } from './opponent.ts';
 import type { KernelRow } from './results.ts';
 import { withTokens, type NamedShape } from './shapes.ts';
@@ -31,6 +31,12 @@ export function sourceOf(stage: Stage, work: string, solutions: boolean): Source
   return solutions || stage.given || !existsSync(workFile(work, stage)) ? 'solution' : 'lab';
 }
 
+/** Gains are counted from the stage before: it is timed as well. In the course's order. */
+function withPrevious(stages: readonly Stage[]): readonly Stage[] {
+  const wanted = new Set(stages.flatMap(({ id, previous }) => [id, previous]));
+  return STAGES.filter(({ id }) => wanted.has(id));
+}
+
 /**
  * Times the stages; on each shape those with as many tokens take turns.
  *
@@ -39,7 +45,7 @@ export function sourceOf(stage: Stage, work: string, solutions: boolean): Source
 export async function benchKernels(options: KernelBenchOptions): Promise<KernelRow[]> {
   const { stages, work, solutions, threads } = options;
   const entries: { stage: Stage; source: Source; kernel: CompiledKernel }[] = [];
-  for (const stage of stages) {
+  for (const stage of withPrevious(stages)) {
     const source = sourceOf(stage, work, solutions);
     const cacheDir = join(work, '.cache');
     entries.push({ stage, source, kernel: await compileFile(kernelFile(source, stage, work), { cacheDir }) });
@@ -55,8 +61,10 @@ export async function benchKernels(options: KernelBenchOptions): Promise<KernelR
         });
         const times = await measure(pool, contestants, withTokens(shape, tokens), options.rounds, LIMIT_MS);
         for (const [i, { stage, source }] of same.entries()) {
-          const best = Math.min(...times[i]!);
+          const { milliseconds, wrong } = times[i]!;
+          const best = Math.min(...milliseconds);
           const row = rowOf(stage, source, shape, contestants[i]!.workers, best);
+          if (wrong) row.wrong = true;
           if (stage.opponent) row.opponentGops = await engineSpeed(shape);
           rows.push(row);
           options.onRow?.(row);

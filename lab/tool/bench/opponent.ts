@@ -12,7 +12,7 @@ const FIRST_FREE = 0x10000;
 const ROUNDS = 30;
 
 /** 10^9 operations per second of the variant that won on this machine, the best of some rounds. */
-export async function engineSpeed(shape: NamedShape): Promise<number> {
+export async function engineSpeed(shape: Omit<NamedShape, 'name'>): Promise<number> {
   const { variant } = await chooseVariant();
   const module = await loadKernelModule(variant);
   const sizes = withTokens(shape, 1);

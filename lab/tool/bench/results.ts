@@ -30,6 +30,8 @@ export interface KernelRow extends Shape {
   gops: number;
   /** 10^9 bytes of weights per second. */
   gbs: number;
+  /** It made wrong results while it was timed. */
+  wrong?: boolean;
   /** Stage 09: the engine's own speed on the same weights, in the same run. */
   opponentGops?: number;
 }

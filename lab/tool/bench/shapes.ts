@@ -34,6 +34,6 @@ export async function modelShapes(path: string): Promise<NamedShape[]> {
   }
 }
 
-export function withTokens({ rows, columns }: NamedShape, tokens: number): Shape {
+export function withTokens({ rows, columns }: Omit<NamedShape, 'name'>, tokens: number): Shape {
   return { rows, columns, tokens };
 }

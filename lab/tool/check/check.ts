@@ -1,6 +1,8 @@
 /** `nibble lab check`: everything that is looked at, in the order in which a learner should mend it. */
 import { join } from 'node:path';
 import { compileFile, type CompiledKernel } from '../compile/compile.ts';
+import { engineSpeed } from '../bench/opponent.ts';
+import { scoreAgainst } from '../bench/score.ts';
 import { LabError } from '../errors.ts';
 import { solutionFile, workFile } from '../paths.ts';
 import { Pool } from '../runner/pool.ts';
@@ -74,10 +76,21 @@ export async function checkStage(stage: Stage, options: CheckOptions): Promise<C
       if (!finding.ok) return report();
     }
     if (!options.speed) return report();
-    return report(await speedOf(stage, learner, pool, options, cacheDir));
+    try {
+      return report(await speedOf(stage, learner, pool, options, cacheDir));
+    } catch (error) {
+      if (!(error instanceof Fault || misbehaved(error))) throw error;
+      note({ name: 'speed', ok: false, message: error.message });
+      return report();
+    }
   } finally {
     await pool.close();
   }
+}
+
+/** It trapped or did not end. */
+function misbehaved(error: unknown): error is LabError {
+  return error instanceof LabError && ['ERR_LAB_TIME', 'ERR_LAB_TRAP'].includes(error.code);
 }
 
 async function compileLearner(
@@ -117,10 +130,22 @@ async function speedOf(
   const [reference, solution] = await Promise.all(
     [referenceOf(stage), stage].map((one) => compileFile(solutionFile(one), { cacheDir })),
   );
-  return checkSpeed(
+  const options = {
+    shape: timedShape(stage),
+    threads,
+    rounds: SPEED_ROUNDS,
+    limit: SPEED_LIMIT_MS,
+    ...speed,
+  };
+  // Before and after: what disturbs the machine for a while must not decide who wins.
+  const opponent = async () => (stage.opponent ? engineSpeed(options.shape) : 0);
+  const before = await opponent();
+  const found = await checkSpeed(
     pool,
     stage,
     { reference: reference!, solution: solution!, learner },
-    { shape: timedShape(stage), threads, rounds: SPEED_ROUNDS, limit: SPEED_LIMIT_MS, ...speed },
+    options,
   );
+  const best = Math.max(before, await opponent());
+  return best > 0 ? { ...found, score: scoreAgainst(2 * found.gmacs, best) } : found;
 }

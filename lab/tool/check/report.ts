@@ -19,6 +19,8 @@ export interface SpeedFinding {
   /** Multiply-accumulates per second, in 10^9. */
   gmacs: number;
   threads: number;
+  /** Stage 09: percent above the engine's own kernel, in the same run; below zero it has won. */
+  score?: number;
   verdict: 'merit' | 'pass' | 'slow' | 'not judged';
   note?: string;
 }

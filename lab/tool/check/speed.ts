@@ -4,12 +4,13 @@
  */
 import type { CompiledKernel } from '../compile/compile.ts';
 import { activationBytes, weightBytes, type Shape } from '../problems/index.ts';
-import { fillMatrix, fillVectors } from '../bench/fill.ts';
+import { expectedOutput, fillMatrix, fillVectors } from '../bench/fill.ts';
 import { createMemory, place } from '../runner/memory.ts';
 import type { Pool } from '../runner/pool.ts';
-import type { Timed } from '../runner/protocol.ts';
+import type { Timed, Times } from '../runner/protocol.ts';
 import type { Layout, Stage } from '../stages.ts';
 import type { SpeedFinding } from './report.ts';
+import { Fault } from './trial.ts';
 
 /** Shares of the solution's gain over the reference that pass, and that are merit. */
 const PASS_SHARE = 0.5;
@@ -23,16 +24,16 @@ export interface Contestant {
   workers: number;
 }
 
-/** Milliseconds of each round, per contestant, all on the same shape, in turn. */
+/** Milliseconds of each round, per contestant, all on the same shape, in turn; and whether their output was right. */
 export async function measure(
   pool: Pool,
   contestants: readonly Contestant[],
   shape: Shape,
   rounds: number,
   limit: number,
-): Promise<number[][]> {
+): Promise<Times[]> {
   const threads = Math.max(...contestants.map(({ workers }) => workers));
-  const memories = new Map<Layout, { memory: WebAssembly.Memory; placement: ReturnType<typeof place> }>();
+  const memories = new Map<Layout, ReturnType<typeof prepare>>();
   const timed: Timed[] = [];
   for (const { kernel, layout, workers } of contestants) {
     let place = memories.get(layout);
@@ -41,11 +42,16 @@ export async function measure(
       memories.set(layout, place);
     }
     const number = await pool.load(kernel.module, place.memory, threads, limit);
-    timed.push({ kernel: number, call: { ...place.placement, ...shape }, workers });
+    timed.push({
+      kernel: number,
+      call: { ...place.placement, ...shape },
+      workers,
+      expected: place.expected,
+    });
   }
   const times = await pool.time(timed, rounds + 1, limit);
   // The first round touches memory and wakes the threads.
-  return times.map((one) => one.slice(1));
+  return times.map(({ milliseconds, wrong }) => ({ milliseconds: milliseconds.slice(1), wrong }));
 }
 
 function prepare(layout: Layout, shape: Shape, workers: number) {
@@ -59,7 +65,7 @@ function prepare(layout: Layout, shape: Shape, workers: number) {
   const memory = createMemory(placement.bytes);
   fillMatrix(layout, shape, new Uint8Array(memory.buffer, placement.weights, sizes.weights));
   fillVectors(layout, shape, new Uint8Array(memory.buffer, placement.activations, sizes.activations));
-  return { memory, placement };
+  return { memory, placement, expected: expectedOutput(layout, shape) };
 }
 
 export interface SpeedOptions {
@@ -69,7 +75,11 @@ export interface SpeedOptions {
   limit: number;
 }
 
-/** The learner's kernel against the reference and the solution. */
+/**
+ * The learner's kernel against the reference and the solution.
+ *
+ * @throws Fault when its results on this larger shape are wrong
+ */
 export async function checkSpeed(
   pool: Pool,
   stage: Stage,
@@ -88,17 +98,31 @@ export async function checkSpeed(
     rounds,
     limit,
   );
-  const [reference, solution, learner] = times.map((one) => Math.min(...one)) as [number, number, number];
+  if (times[2]!.wrong) {
+    throw new Fault(
+      `on ${shape.tokens} x ${shape.columns} x ${shape.rows}, where speed is measured, the results are wrong: does something depend on the shape, or on an earlier call?`,
+    );
+  }
+  const best = times.map(({ milliseconds }) => Math.min(...milliseconds));
+  const [reference, solution, learner] = best as [number, number, number];
   const gmacs = (shape.rows * shape.columns * shape.tokens) / learner / 1e6;
-  return judge(reference / learner, reference / solution, gmacs, workers);
+  return judge(reference / learner, reference / solution, gmacs, workers, stage);
 }
 
-function judge(ratio: number, solution: number, gmacs: number, threads: number): SpeedFinding {
+function judge(
+  ratio: number,
+  solution: number,
+  gmacs: number,
+  threads: number,
+  { given }: Stage,
+): SpeedFinding {
   const line = (share: number) => 1 + share * (solution - 1);
   const [pass, merit] = [line(PASS_SHARE), line(MERIT_SHARE)];
   const common = { ratio, solution, pass, merit, gmacs, threads };
   if (solution < LEAST_GAIN) {
-    const note = 'on this machine the solution gains nothing over the reference';
+    const note = given
+      ? 'the reference itself'
+      : "on this machine the course's kernel gains nothing over the reference now";
     return { ...common, verdict: 'not judged', note };
   }
   return { ...common, verdict: ratio >= merit ? 'merit' : ratio >= pass ? 'pass' : 'slow' };

@@ -126,6 +126,9 @@ let thread: Worker | undefined;
 function startThread(): Worker {
   const started = new Worker(compiled('compile/asc'), {
     resourceLimits: { maxOldGenerationSizeMb: 1024 },
+    // When it breaks down it prints a page about itself: the message says what there is to say.
+    stdout: true,
+    stderr: true,
   });
   started.unref();
   return started;

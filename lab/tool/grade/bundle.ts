@@ -1,5 +1,4 @@
 /** What learners hand in: a folder or a zip file. Nothing of it is believed but the text of the kernels. */
-import { existsSync } from 'node:fs';
 import { lstat, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { unzipSync } from 'fflate';
@@ -11,10 +10,13 @@ export interface Handin {
   name: string;
   /** Stage -> source text. */
   kernels: Map<string, string>;
+  /** Stage -> why what lies there was not read. */
+  refused: Map<string, string>;
 }
 
 const MOST_KERNEL_BYTES = 2 ** 20;
 const MOST_ZIP_BYTES = 64 * 2 ** 20;
+const TOO_LARGE = 'larger than 1 MiB: no kernel is';
 
 /**
  * The kernels in a folder (`STAGE.ts`, or `work/STAGE.ts`) or in a bundle. Other files are not looked at; links are not
@@ -23,47 +25,70 @@ const MOST_ZIP_BYTES = 64 * 2 ** 20;
  * @throws LabError ERR_LAB_FILE
  */
 export async function readHandin(path: string): Promise<Handin> {
-  const status = await lstat(path).catch(() => undefined);
-  if (status?.isDirectory()) {
+  const kind = await kindOf(path);
+  if (kind === 'folder') {
+    const work = join(path, 'work');
+    const found = await fromFolder((await kindOf(work)) === 'folder' ? work : path);
     // A bundle that was not unpacked.
     const zip = join(path, 'report.zip');
-    const folder = existsSync(join(path, 'work')) ? join(path, 'work') : path;
-    const kernels = await fromFolder(folder);
-    if (kernels.size === 0 && existsSync(zip)) return { name: basename(path), kernels: await fromZip(zip) };
-    return { name: basename(path), kernels };
+    const empty = found.kernels.size === 0 && found.refused.size === 0;
+    const handin = empty && (await kindOf(zip)) === 'file' ? await fromZip(zip) : found;
+    return { name: basename(path), ...handin };
   }
-  if (status?.isFile()) return { name: basename(path, '.zip'), kernels: await fromZip(path) };
+  if (kind === 'file') return { name: basename(path, '.zip'), ...(await fromZip(path)) };
   throw new LabError(
     'ERR_LAB_FILE',
     `${path} is neither a folder nor a bundle: give what "nibble lab report --bundle" made`,
   );
 }
 
-async function fromFolder(folder: string): Promise<Map<string, string>> {
-  const kernels = new Map<string, string>();
+/** Undefined for what is not there, and for links: who hands in chooses where they point. */
+async function kindOf(path: string): Promise<'folder' | 'file' | undefined> {
+  const status = await lstat(path).catch(() => undefined);
+  return status?.isDirectory() ? 'folder' : status?.isFile() ? 'file' : undefined;
+}
+
+type Found = Omit<Handin, 'name'>;
+
+async function fromFolder(folder: string): Promise<Found> {
+  const found: Found = { kernels: new Map(), refused: new Map() };
   for (const { id } of GRADED) {
     const file = join(folder, `${id}.ts`);
     const status = await lstat(file).catch(() => undefined);
-    if (!status?.isFile() || status.size > MOST_KERNEL_BYTES) continue;
-    kernels.set(id, await readFile(file, 'utf8'));
+    if (!status) continue;
+    if (!status.isFile()) found.refused.set(id, 'a link or a folder, not a file');
+    else if (status.size > MOST_KERNEL_BYTES) found.refused.set(id, TOO_LARGE);
+    else found.kernels.set(id, await readFile(file, 'utf8'));
   }
-  return kernels;
+  return found;
 }
 
-async function fromZip(file: string): Promise<Map<string, string>> {
+async function fromZip(file: string): Promise<Found> {
   const { size } = await lstat(file);
   if (size > MOST_ZIP_BYTES)
     throw new LabError('ERR_LAB_FILE', `${file} is larger than 64 MiB: no bundle is`);
-  const names = new Map(GRADED.map(({ id }) => [`work/${id}.ts`, id]));
+  const stages = new Map(GRADED.map(({ id }) => [`work/${id}.ts`, id]));
+  const found: Found = { kernels: new Map(), refused: new Map() };
+  const seen = new Set<string>();
   let entries: Record<string, Uint8Array>;
   try {
-    // Sizes are looked at before anything is unpacked.
+    // Before anything is unpacked: its size, also the packed one, which cannot lie; and each name only once.
     entries = unzipSync(await readFile(file), {
-      filter: ({ name, originalSize }) => names.has(name) && originalSize <= MOST_KERNEL_BYTES,
+      filter: ({ name, size: packed, originalSize }) => {
+        const stage = stages.get(name);
+        if (stage === undefined || seen.has(name)) return false;
+        seen.add(name);
+        if (Math.max(packed, originalSize) <= MOST_KERNEL_BYTES) return true;
+        found.refused.set(stage, TOO_LARGE);
+        return false;
+      },
     });
   } catch (error) {
     throw new LabError('ERR_LAB_FILE', `${file} is no zip file, or a damaged one`, { cause: error });
   }
   const decoder = new TextDecoder();
-  return new Map(Object.entries(entries).map(([name, bytes]) => [names.get(name)!, decoder.decode(bytes)]));
+  for (const [name, bytes] of Object.entries(entries)) {
+    found.kernels.set(stages.get(name)!, decoder.decode(bytes));
+  }
+  return found;
 }

@@ -4,22 +4,26 @@
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { checkStage } from '../check/check.ts';
 import type { SpeedOptions } from '../check/speed.ts';
+import { LabError } from '../errors.ts';
 import { workFile } from '../paths.ts';
 import { stageOf } from '../stages.ts';
-import { readHandin } from './bundle.ts';
+import { readHandin, type Handin } from './bundle.ts';
 import { GRADED, pointsOf } from './points.ts';
 
 export interface Grade {
   name: string;
   stage: string;
-  state: 'missing' | 'wrong' | 'right';
+  /** `unreadable`: what was handed in could not be opened. */
+  state: 'missing' | 'unreadable' | 'wrong' | 'right';
   /** How often faster than the reference, and the course's own. */
   ratio?: number;
   solution?: number;
   verdict?: string;
+  /** Stage 09: percent above the engine's own kernel. */
+  score?: number;
   points: number;
   /** What is wrong. */
   message: string;
@@ -38,11 +42,13 @@ export async function grade(paths: readonly string[], options: GradeOptions): Pr
   const scratch = await mkdtemp(join(tmpdir(), 'nibble-grade-'));
   try {
     for (const path of paths) {
-      const { name, kernels } = await readHandin(path);
+      const handin = await open(path);
       for (const { id } of GRADED) {
-        const source = kernels.get(id);
+        const source = handin.kernels.get(id);
         const row =
-          source === undefined ? missing(name, id) : await gradeKernel(name, id, source, scratch, options);
+          source === undefined
+            ? nothing(handin, id)
+            : await gradeKernel(handin.name, id, source, scratch, options);
         grades.push(row);
         options.onGrade?.(row);
       }
@@ -53,8 +59,26 @@ export async function grade(paths: readonly string[], options: GradeOptions): Pr
   return grades;
 }
 
-function missing(name: string, stage: string): Grade {
-  return { name, stage, state: 'missing', points: 0, message: '' };
+/** One bundle that cannot be read must not keep the others from being graded. */
+async function open(path: string): Promise<Handin & { problem?: string }> {
+  try {
+    return await readHandin(path);
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { name: basename(path, '.zip'), kernels: new Map(), refused: new Map(), problem: error.message };
+  }
+}
+
+/** No kernel of this stage: it was not handed in, or not looked at. */
+function nothing({ name, refused, problem }: Handin & { problem?: string }, stage: string): Grade {
+  const message = problem ?? refused.get(stage);
+  return {
+    name,
+    stage,
+    state: message === undefined ? 'missing' : 'unreadable',
+    points: 0,
+    message: message ?? '',
+  };
 }
 
 async function gradeKernel(
@@ -75,6 +99,7 @@ async function gradeKernel(
     ratio: report.speed?.ratio,
     solution: report.speed?.solution,
     verdict: report.speed?.verdict,
+    score: report.speed?.score,
     points: pointsOf(report),
     message: report.findings.find(({ ok }) => !ok)?.message ?? '',
   };
@@ -89,15 +114,20 @@ export function toCsv(grades: readonly Grade[]): string {
     return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const line = (cells: readonly (string | number | undefined)[]) => cells.map(quote).join(',');
-  const lines = [line(['name', 'stage', 'state', 'ratio', 'solution', 'verdict', 'points', 'message'])];
+  const lines = [
+    line(['name', 'stage', 'state', 'ratio', 'solution', 'verdict', 'score', 'points', 'message']),
+  ];
   for (const one of grades) {
     lines.push(
-      line([one.name, one.stage, one.state, one.ratio, one.solution, one.verdict, one.points, one.message]),
+      line([
+        ...[one.name, one.stage, one.state, one.ratio, one.solution, one.verdict],
+        ...[one.score, one.points, one.message],
+      ]),
     );
   }
   for (const name of new Set(grades.map((one) => one.name))) {
     const total = grades.filter((one) => one.name === name).reduce((sum, { points }) => sum + points, 0);
-    lines.push(line([name, 'total', '', undefined, undefined, '', total, '']));
+    lines.push(line([name, 'total', '', undefined, undefined, '', undefined, total, '']));
   }
   return `${lines.join('\r\n')}\r\n`;
 }

@@ -8,6 +8,7 @@ import { renderSvg } from '../../../tools/charts/svg.ts';
 import { armKernelTable, armTokenTable, divisionTable } from '../arm/tables.ts';
 import type { ArmResults } from '../arm/results.ts';
 import { benchCharts } from '../bench/charts.ts';
+import { scoreText } from '../bench/score.ts';
 import type { BenchResults } from '../bench/results.ts';
 import { exerciseFile, readmeFile, workFile } from '../paths.ts';
 import { progressFile, readProgress, type Progress } from '../progress.ts';
@@ -60,7 +61,7 @@ function overview(started: readonly Stage[], { checks, bench }: Progress): Block
     return [
       stage.id,
       check.correct ? 'right' : 'wrong',
-      x(speed?.ratio),
+      `${x(speed?.ratio)}${speed?.score === undefined ? '' : ` (nibble ${scoreText(speed.score)})`}`,
       x(speed?.solution),
       speed?.verdict ?? '',
     ];

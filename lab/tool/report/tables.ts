@@ -1,5 +1,6 @@
 /** The tables of a bench, for a terminal and for reports. */
 import { amdahl, gain } from '../bench/charts.ts';
+import { scoreAgainst, scoreText } from '../bench/score.ts';
 import type { EndToEndRow, KernelRow, Limits } from '../bench/results.ts';
 
 export interface Table {
@@ -19,7 +20,7 @@ export function kernelTable(rows: readonly KernelRow[], limits: Limits): Table {
         `${row.tokens} x ${row.columns} x ${row.rows} (${row.shape})`,
         String(row.workers),
         row.milliseconds.toFixed(3),
-        row.opponentGops ? `${row.gops.toFixed(1)} (${score(row)})` : row.gops.toFixed(1),
+        speed(row),
         times === undefined ? '' : `${times.toFixed(2)} x`,
         row.gbs.toFixed(1),
         `${((100 * row.gbs) / limit.gbs).toFixed(0)} %`,
@@ -28,10 +29,12 @@ export function kernelTable(rows: readonly KernelRow[], limits: Limits): Table {
   };
 }
 
-/** Stage 09: percent above the engine's speed. */
-export function score({ gops, opponentGops }: KernelRow): string {
-  const percent = 100 * (gops / opponentGops! - 1);
-  return `nibble ${percent < 0 ? '-' : '+'}${Math.abs(percent).toFixed(0)} %`;
+/** Stage 09: with its score against the engine's own kernel. A kernel whose results are wrong has no speed. */
+function speed({ gops, opponentGops, wrong }: KernelRow): string {
+  if (wrong) return 'WRONG';
+  return opponentGops
+    ? `${gops.toFixed(1)} (nibble ${scoreText(scoreAgainst(gops, opponentGops))})`
+    : gops.toFixed(1);
 }
 
 export function endToEndTable(rows: readonly EndToEndRow[]): Table {

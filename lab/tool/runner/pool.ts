@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { LabError } from '../errors.ts';
 import { compiled } from '../paths.ts';
-import { syncBytes, type Call, type Reply, type Request, type Timed } from './protocol.ts';
+import { syncBytes, type Call, type Reply, type Request, type Timed, type Times } from './protocol.ts';
 
 /** A WebAssembly trap in a kernel: out of bounds, division by zero, unreachable. */
 export class TrapError extends LabError {
@@ -66,8 +66,8 @@ export class Pool {
     );
   }
 
-  /** Times kernels in turn: milliseconds of each round, per kernel. */
-  async time(timed: Timed[], rounds: number, limit: number): Promise<number[][]> {
+  /** Times kernels in turn, and looks at what they make; an entry per kernel. */
+  async time(timed: Timed[], rounds: number, limit: number): Promise<Times[]> {
     const count = Math.max(...timed.map(({ workers }) => workers));
     const sync = new SharedArrayBuffer(syncBytes(count));
     const threads = await this.use(count);
@@ -81,7 +81,7 @@ export class Pool {
     return replies[0]!;
   }
 
-  private async ask(requests: [Worker, Request][], limit: number): Promise<number[][][]> {
+  private async ask(requests: [Worker, Request][], limit: number): Promise<Times[][]> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -101,7 +101,7 @@ export class Pool {
       const all = await Promise.race([Promise.all(replies), late]);
       const failed = all.find((reply) => !reply.ok);
       if (failed && !failed.ok) throw new TrapError(failed.message);
-      return all.map((reply) => (reply.ok ? (reply.milliseconds ?? []) : []));
+      return all.map((reply) => (reply.ok ? (reply.times ?? []) : []));
     } finally {
       clearTimeout(timer);
     }

@@ -13,12 +13,26 @@ export interface Call {
   scratch: number;
 }
 
+/** Outputs of the first rows, which all others repeat, and how far off each may be. */
+export interface Expected {
+  values: Float64Array;
+  margins: Float64Array;
+}
+
 /** One kernel with its call, as one of several that are timed in turn. */
 export interface Timed {
   kernel: number;
   call: Call;
   /** How many of the threads take part. */
   workers: number;
+  /** What every call must make: a kernel that does less when it is timed would be the fastest. */
+  expected: Expected;
+}
+
+/** Milliseconds of each round, and whether any round's output was wrong. */
+export interface Times {
+  milliseconds: number[];
+  wrong: boolean;
 }
 
 export type Request =
@@ -47,7 +61,7 @@ export type Request =
     };
 
 export type Reply =
-  | { ok: true; milliseconds?: number[][] }
+  | { ok: true; times?: Times[] }
   /** A trap of WebAssembly, in its own words. */
   | { ok: false; message: string };
 

@@ -7,9 +7,11 @@ import {
   FAILED,
   ROUND,
   type Call,
+  type Expected,
   type Reply,
   type Request,
   type Timed,
+  type Times,
 } from './protocol.ts';
 
 type Linear = (...numbers: number[]) => void;
@@ -64,6 +66,23 @@ function resetCounter({ memory }: Loaded, { counter }: Call): void {
   Atomics.store(new Int32Array(memory.buffer), counter >> 2, 0);
 }
 
+/** The counter, and nothing left of an earlier call: its results, or notes in the scratch. */
+function prepare(loaded: Loaded, c: Call, workers: number): void {
+  const { buffer } = loaded.memory;
+  resetCounter(loaded, c);
+  new Float32Array(buffer, c.output, c.rows * c.tokens).fill(NaN);
+  new Uint8Array(buffer, c.scratch, SCRATCH_BYTES * workers).fill(0);
+}
+
+/** Every row of every token is what its row of the pattern must be; NaN is not. */
+function isRight({ memory }: Loaded, c: Call, { values, margins }: Expected): boolean {
+  const output = new Float32Array(memory.buffer, c.output, c.rows * c.tokens);
+  return output.every((value, i) => {
+    const row = (i % c.rows) % values.length;
+    return Math.abs(value - values[row]!) <= margins[row]!;
+  });
+}
+
 /** Every worker of a round at once; worker 0 sets the counter back before it. */
 function together(request: Request & { kind: 'together' }): void {
   const words = new Int32Array(request.sync);
@@ -90,21 +109,24 @@ function now(): number {
  * Milliseconds per kernel and round: from when the first thread began to when the last one ended. A thread that the
  * system lets wait at the start line must not stop the watch for the others.
  */
-function time({ timed, worker, threads, rounds, sync }: Request & { kind: 'time' }): number[][] {
+function time({ timed, worker, threads, rounds, sync }: Request & { kind: 'time' }): Times[] {
   const words = new Int32Array(sync, 0, CLOCKS_AT / 4);
   const began = new Float64Array(sync, CLOCKS_AT, threads);
   const ended = new Float64Array(sync, CLOCKS_AT + 8 * threads, threads);
-  const times: number[][] = timed.map(() => []);
-  const once = ({ kernel, call: c, workers }: Timed, into: number[]): boolean => {
+  const times = timed.map((): Times => ({ milliseconds: [], wrong: false }));
+  const once = ({ kernel, call: c, workers, expected }: Timed, into: Times): boolean => {
     const loaded = kernels.get(kernel)!;
-    if (worker === 0) resetCounter(loaded, c);
+    if (worker === 0) prepare(loaded, c, workers);
     if (!meet(words, threads)) return false;
     began[worker] = now();
     if (worker < workers) call(loaded, c, worker, workers);
     ended[worker] = now();
     if (!meet(words, threads)) return false;
     const part = (clocks: Float64Array) => clocks.subarray(0, workers);
-    if (worker === 0) into.push(Math.max(...part(ended)) - Math.min(...part(began)));
+    if (worker === 0) {
+      into.milliseconds.push(Math.max(...part(ended)) - Math.min(...part(began)));
+      into.wrong ||= !isRight(loaded, c, expected);
+    }
     return meet(words, threads);
   };
   try {
@@ -133,7 +155,7 @@ function answer(request: Request): Reply {
         together(request);
         return { ok: true };
       case 'time':
-        return { ok: true, milliseconds: time(request) };
+        return { ok: true, times: time(request) };
     }
   } catch (error) {
     return { ok: false, message: error instanceof Error ? error.message : String(error) };

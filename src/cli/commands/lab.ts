@@ -2,6 +2,8 @@
 import { Option, type Command } from 'commander';
 import type { CheckReport, Finding, SpeedFinding } from '../../../lab/tool/check/report.ts';
 import type { StageState } from '../../../lab/tool/course.ts';
+import { scoreText } from '../../../lab/tool/bench/score.ts';
+import { UsageError } from '../../errors.ts';
 import { ExitError } from '../failure.ts';
 import type { CliContext } from '../context.ts';
 import {
@@ -121,7 +123,10 @@ async function start(context: CliContext, name: string, flags: Flags, replace: b
 
 async function reset(context: CliContext, name: string, flags: Flags): Promise<void> {
   const stage = (await stages()).stageOf(name);
-  if (!flags.yes && process.stdin.isTTY && process.stderr.isTTY) {
+  if (!flags.yes) {
+    if (!process.stdin.isTTY || !process.stderr.isTTY) {
+      throw new UsageError(`nobody can be asked here: reset ${stage.id} with --yes`);
+    }
     const { createInterface } = await import('node:readline/promises');
     const lines = createInterface({ input: process.stdin, output: process.stderr });
     const answer = await lines.question(`Start ${stage.id} anew? What you wrote is kept as FILE.old. [y/N] `);
@@ -161,6 +166,7 @@ const ABOUT: Record<string, string> = {
   results: 'results on many shapes and values, nothing else touched',
   bounds: 'no access beyond the ends of buffers',
   workers: 'the work is divided without races, with 1 to 8 workers',
+  speed: 'right also where speed is measured',
 };
 
 function findingLine({ out }: CliContext, { name, ok, message }: Finding): string {
@@ -184,7 +190,8 @@ function speedLine({ out }: CliContext, speed: SpeedFinding): string {
   const workers = speed.threads > 1 ? ` on ${speed.threads} workers` : '';
   const own = `${x(speed.ratio)} the reference${workers}, ${(2 * speed.gmacs).toFixed(1)} GOP/s`;
   if (speed.verdict === 'not judged') return `${marks[speed.verdict]}  ${own}: ${speed.note}`;
-  return `${marks[speed.verdict]}  ${own}; pass ${x(speed.pass)}, merit ${x(speed.merit)}, the course's kernel ${x(speed.solution)}`;
+  const score = speed.score === undefined ? '' : `; score against nibble's own: ${scoreText(speed.score)}`;
+  return `${marks[speed.verdict]}  ${own}; pass ${x(speed.pass)}, merit ${x(speed.merit)}, the course's kernel ${x(speed.solution)}${score}`;
 }
 
 async function showHint(
