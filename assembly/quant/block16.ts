@@ -1,10 +1,10 @@
 /**
- * GEMV and GEMM for formats with 8-bit signed weights: Q8_0, IQ4_NL, I8. The relaxed int8 dots take only 7 bits
+ * GEMV and GEMM for formats with 8-bit signed weights: Q8_0, IQ4_NL, IQ4_XS, I8. The relaxed int8 dots take only 7 bits
  * of their second operand, so these multiply in 16 bits: `i32x4.dot_i16x8_s`, exact everywhere.
  *
  * A step is 2 columns of 8 rows, 16 bytes, rows outermost: r0 k0, r0 k1, r1 k0 ... r7 k1; widened, its two
- * halves are the four-row vectors. 16 steps make a block of 32 columns; f16 scales of 8 rows stand before it, where
- * the format has any.
+ * halves are the four-row vectors. 16 steps make a block of 32 columns; scales of 8 rows stand before it, where the
+ * format has any.
  *
  * Arithmetic per row and block: y += (scale_w * scale_x) * dot.
  */
@@ -15,22 +15,40 @@ import { X16_BYTES, X16_SCALE } from './activations';
 export abstract class Block16 extends Packed {
   /** Bytes of one block of 8 rows x 32 columns. */
   abstract get bytes(): usize;
-  /** Bytes of scales before the steps of a block: 16, or 0 where every scale is 1. */
+  /** Bytes of scales before the steps of a block; 0 where every scale is 1. */
   abstract get header(): usize;
+  /** How many blocks make a super-block, before which an f16 of 8 rows stands; 1: there are none. */
+  abstract get span(): i32;
+  /** Scales of rows 0..3 (0) or 4..7 (1) of the block at w, f32x4. d: where its super-block begins. */
+  abstract scale(w: usize, v: i32, d: usize): v128;
   /** 8 rows x 2 columns of signed bytes: step i at w = block + header + 16i, i < 8, or step i + 8 (`second`). */
   abstract weights(w: usize, second: bool): v128;
 }
 
-/** Scales of rows 0..3 (0) or 4..7 (1) of the block at w, f32x4. */
-// @ts-ignore: decorator
-@inline function scales<F extends Block16>(f: F, w: usize, v: i32): v128 {
-  return f.header ? f16x4(w + (v << 3)) : f32x4.splat(1);
+/** Formats of an f16 scale for each block. */
+export abstract class F16Scaled16 extends Block16 {
+  // @ts-ignore: decorator
+  @inline get header(): usize { return 16; }
+  // @ts-ignore: decorator
+  @inline get span(): i32 { return 1; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32, d: usize): v128 { return f16x4(w + (v << 3)); }
 }
 
-/** The same times the activations' scale. */
+/** Bytes of the f16 before a super-block. */
+const SUPER_HEADER: usize = 16;
+
+/** Bytes of so many blocks, whole super-blocks. */
 // @ts-ignore: decorator
-@inline function scalesBy<F extends Block16>(f: F, w: usize, v: i32, xScale: v128): v128 {
-  return f.header ? f32x4.mul(scales(f, w, v), xScale) : xScale;
+@inline function bytesOf<F extends Block16>(f: F, blocks: i32): usize {
+  const bytes = <usize>blocks * f.bytes;
+  return f.span > 1 ? bytes + <usize>(blocks / f.span) * SUPER_HEADER : bytes;
+}
+
+/** Scales of a block times the activations' scale. */
+// @ts-ignore: decorator
+@inline function scalesBy<F extends Block16>(f: F, w: usize, v: i32, d: usize, xScale: v128): v128 {
+  return f.header ? f32x4.mul(f.scale(w, v, d), xScale) : xScale;
 }
 
 // @ts-ignore: decorator
@@ -54,31 +72,38 @@ export abstract class Block16 extends Packed {
     let fa0 = v128.load(ya), fa1 = v128.load(ya, 16), fb0 = v128.load(yb), fb1 = v128.load(yb, 16);
     let p = x;
     do {
-      let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
-      let q = p, wa = a + f.header, wb = b + f.header;
-      const stepsEnd = p + 32;
+      const dA = a, dB = b, last = f.span > 1 ? p + <usize>f.span * X16_BYTES : xEnd;
+      if (f.span > 1) {
+        a += SUPER_HEADER;
+        b += SUPER_HEADER;
+      }
       do {
-        let s = v128.load32_splat(q);
-        let w = f.weights(wa, false);
-        a0 = low(a0, s, w); a1 = high(a1, s, w);
-        w = f.weights(wb, false);
-        b0 = low(b0, s, w); b1 = high(b1, s, w);
-        s = v128.load32_splat(q, 32);
-        w = f.weights(wa, true);
-        a0 = low(a0, s, w); a1 = high(a1, s, w);
-        w = f.weights(wb, true);
-        b0 = low(b0, s, w); b1 = high(b1, s, w);
-        q += 4; wa += 16; wb += 16;
-      } while (q < stepsEnd);
-      const xScale = v128.load32_splat(p, X16_SCALE);
-      fa0 = madd(f32x4.convert_i32x4_s(a0), scalesBy(f, a, 0, xScale), fa0);
-      fa1 = madd(f32x4.convert_i32x4_s(a1), scalesBy(f, a, 1, xScale), fa1);
-      fb0 = madd(f32x4.convert_i32x4_s(b0), scalesBy(f, b, 0, xScale), fb0);
-      fb1 = madd(f32x4.convert_i32x4_s(b1), scalesBy(f, b, 1, xScale), fb1);
-      a += f.bytes;
-      b += f.bytes;
-      p += X16_BYTES;
-    } while (p < xEnd);
+        let a0 = i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
+        let q = p, wa = a + f.header, wb = b + f.header;
+        const stepsEnd = p + 32;
+        do {
+          let s = v128.load32_splat(q);
+          let w = f.weights(wa, false);
+          a0 = low(a0, s, w); a1 = high(a1, s, w);
+          w = f.weights(wb, false);
+          b0 = low(b0, s, w); b1 = high(b1, s, w);
+          s = v128.load32_splat(q, 32);
+          w = f.weights(wa, true);
+          a0 = low(a0, s, w); a1 = high(a1, s, w);
+          w = f.weights(wb, true);
+          b0 = low(b0, s, w); b1 = high(b1, s, w);
+          q += 4; wa += 16; wb += 16;
+        } while (q < stepsEnd);
+        const xScale = v128.load32_splat(p, X16_SCALE);
+        fa0 = madd(f32x4.convert_i32x4_s(a0), scalesBy(f, a, 0, dA, xScale), fa0);
+        fa1 = madd(f32x4.convert_i32x4_s(a1), scalesBy(f, a, 1, dA, xScale), fa1);
+        fb0 = madd(f32x4.convert_i32x4_s(b0), scalesBy(f, b, 0, dB, xScale), fb0);
+        fb1 = madd(f32x4.convert_i32x4_s(b1), scalesBy(f, b, 1, dB, xScale), fb1);
+        a += f.bytes;
+        b += f.bytes;
+        p += X16_BYTES;
+      } while (p < last);
+    } while (f.span > 1 && p < xEnd);
     v128.store(ya, fa0); v128.store(ya, fa1, 16);
     v128.store(yb, fb0); v128.store(yb, fb1, 16);
     ya += 32;
@@ -92,7 +117,12 @@ const UNPACK_BLOCKS = 16;
 
 // @ts-ignore: decorator
 @inline function unpack<F extends Block16>(f: F, w: usize, to: usize, blocks: i32): void {
+  let d = w;
   for (let b = 0; b < blocks; b++) {
+    if (f.span > 1 && b % f.span == 0) {
+      d = w;
+      w += SUPER_HEADER;
+    }
     for (let i = 0; i < 8; i++) {
       let bytes = f.weights(w + f.header + (i << 4), false);
       v128.store(to, i16x8.extend_low_i8x16_s(bytes));
@@ -103,8 +133,8 @@ const UNPACK_BLOCKS = 16;
       to += 32;
     }
     to += 256;
-    v128.store(to, scales(f, w, 0));
-    v128.store(to, scales(f, w, 1), 16);
+    v128.store(to, f.scale(w, 0, d));
+    v128.store(to, f.scale(w, 1, d), 16);
     to += 32;
     w += f.bytes;
   }
@@ -187,7 +217,7 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
       tile1(scratch, xp, yp, count);
       xp += xStride; yp += yStride;
     }
-    w += <usize>count * f.bytes;
+    w += bytesOf(f, count);
     x += <usize>count * X16_BYTES;
   }
 }
@@ -198,8 +228,13 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
   w: usize, row: i32, to: usize, blocks: i32, scratch: usize,
 ): void {
   const f = changetype<F>(0);
+  let d = w;
   for (let b = 0; b < blocks; b++) {
-    v128.store(scratch, row < 4 ? scales(f, w, 0) : scales(f, w, 1));
+    if (f.span > 1 && b % f.span == 0) {
+      d = w;
+      w += SUPER_HEADER;
+    }
+    v128.store(scratch, row < 4 ? f.scale(w, 0, d) : f.scale(w, 1, d));
     const scale = load<f32>(scratch + ((row & 3) << 2));
     for (let i = 0; i < 16; i++) {
       const step = w + f.header + ((i & 7) << 4);
@@ -241,11 +276,11 @@ function transpose8(from: usize, rowBytes: usize, to: usize): void {
   return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** A file's block is an f16 scale, where there is one, and then vectors of weights; whole groups go 8 rows at a time. */
+/** A file's block is an f16 scale, where there is one, and then vectors of weights; whole groups go 8 rows at a time. Super-blocks go one by one. */
 // @ts-ignore: decorator
 @inline export function repackBlock16<F extends Block16>(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
   const f = changetype<F>(0);
-  if (rows < 8) return repackRows<F>(from, rowBytes, rows, to, blocks, f.bytes);
+  if (rows < 8 || f.span > 1) return repackRows<F>(from, rowBytes, rows, to, blocks / f.span, bytesOf(f, f.span));
   let bad: u32 = 0;
   for (let b = 0; b < blocks; b++) {
     const scale: usize = f.header ? 2 : 0;

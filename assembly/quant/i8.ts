@@ -14,6 +14,10 @@ import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } f
   // @ts-ignore: decorator
   @inline get header(): usize { return 0; }
   // @ts-ignore: decorator
+  @inline get span(): i32 { return 1; }
+  // @ts-ignore: decorator
+  @inline scale(w: usize, v: i32, d: usize): v128 { return f32x4.splat(1); }
+  // @ts-ignore: decorator
   @inline weights(w: usize, second: bool): v128 { return v128.load(second ? w + 128 : w); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 32; }

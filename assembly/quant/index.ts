@@ -15,6 +15,8 @@ import * as q3_k from './q3_k';
 import * as q4_k from './q4_k';
 import * as q5_k from './q5_k';
 import * as q6_k from './q6_k';
+import * as iq4_xs from './iq4_xs';
+import * as iq4_xsSigned from './iq4_xs-signed';
 import * as i8int from './i8';
 import * as i8Signed from './i8-signed';
 import * as linear from './q4-linear';
@@ -39,6 +41,7 @@ export function kernelIndex(format: i32, kind: i32): u32 {
   if (VARIANT == DOT4 && signedDot()) {
     if (format == 7) return pick(kind, q8_0Signed.gemv.index, q8_0Signed.gemm.index, q8_0Signed.dequantize.index, q8_0Signed.repack.index);
     if (format == 13) return pick(kind, iq4_nlSigned.gemv.index, iq4_nlSigned.gemm.index, iq4_nlSigned.dequantize.index, iq4_nlSigned.repack.index);
+    if (format == 19) return pick(kind, iq4_xsSigned.gemv.index, iq4_xsSigned.gemm.index, iq4_xsSigned.dequantize.index, iq4_xsSigned.repack.index);
     if (format == 18) return pick(kind, i8Signed.gemv.index, i8Signed.gemm.index, i8Signed.dequantize.index, i8Signed.repack.index);
   }
   switch (format) {
@@ -61,6 +64,7 @@ export function kernelIndex(format: i32, kind: i32): u32 {
     case 16: return pick(kind, q4_0.gemv.index, q4_0.gemm.index, q4_0.dequantize.index, interleaved.repack4x8.index);
     case 17: return pick(kind, q4_0.gemv.index, q4_0.gemm.index, q4_0.dequantize.index, interleaved.repack8x8.index);
     case 18: return pick(kind, i8int.gemv.index, i8int.gemm.index, i8int.dequantize.index, i8int.repack.index);
+    case 19: return pick(kind, iq4_xs.gemv.index, iq4_xs.gemm.index, iq4_xs.dequantize.index, iq4_xs.repack.index);
     // For kernels from outside: src/engine/linear.ts.
     case 32: return pick(kind, 0, 0, 0, linear.repackQ4_0Groups.index);
     case 33: return pick(kind, 0, 0, 0, linear.repackQ4_0Rows.index);

@@ -6,17 +6,15 @@
  *   16   8 steps of 16 bytes: 8 rows x 2 columns (block16.ts), low nibble step i, high nibble step i + 8
  */
 import { MASK_0F, lookUp } from '../isa';
-import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } from './block16';
+import { F16Scaled16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } from './block16';
 import { storeScale } from './repack';
 
 // @ts-ignore: decorator
 @lazy export const VALUES: usize = memory.data<i8>([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], 16);
 
-@final class IQ4_NL extends Block16 {
+@final class IQ4_NL extends F16Scaled16 {
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 144; }
-  // @ts-ignore: decorator
-  @inline get header(): usize { return 16; }
   // @ts-ignore: decorator
   @inline weights(w: usize, second: bool): v128 { return lookUp(v128.load(VALUES), second ? i8x16.shr_u(v128.load(w), 4) : v128.and(v128.load(w), v128.load(MASK_0F))); }
   // @ts-ignore: decorator

@@ -5,14 +5,12 @@
  *   0    8 x f16   d
  *   16   16 steps of 16 bytes: 8 rows x 2 columns (block16.ts)
  */
-import { Block16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } from './block16';
+import { F16Scaled16, dequantizeBlock16, gemmBlock16, gemvBlock16, repackBlock16 } from './block16';
 import { storeScale } from './repack';
 
-@final class Q8_0 extends Block16 {
+@final class Q8_0 extends F16Scaled16 {
   // @ts-ignore: decorator
   @inline get bytes(): usize { return 272; }
-  // @ts-ignore: decorator
-  @inline get header(): usize { return 16; }
   // @ts-ignore: decorator
   @inline weights(w: usize, second: bool): v128 { return v128.load(second ? w + 128 : w); }
   // @ts-ignore: decorator

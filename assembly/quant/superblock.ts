@@ -1,5 +1,5 @@
 /**
- * The K formats, and their GEMV (the GEMM is in superblock-gemm.ts): super-blocks of 256 columns with f16 scales d (and dmin), divided into
+ * The K formats (and, with SDOT, IQ4_XS), and their GEMV (the GEMM is in superblock-gemm.ts): super-blocks of 256 columns with f16 scales d (and dmin), divided into
  * 8 blocks of 32 columns with small integer scales (and minimums), for 16 or 32 columns each.
  *
  * One super-block of a group of 8 rows:
@@ -39,7 +39,7 @@ export abstract class SuperBlock extends Packed {
   /** One integer scale, for dequantization. */
   abstract rowScale(w: usize, row: i32, half: i32): i32;
   abstract rowMinimum(w: usize, row: i32, half: i32): i32;
-  /** 4 rows x 4 columns of weights, 0..63, one byte each, rows outermost. */
+  /** 4 rows x 4 columns of weights, 0..63 (or, where signedDot() says so, -128..127), one byte each, rows outermost. */
   abstract weights(w: usize, v: i32, i: i32): v128;
 }
 
@@ -224,7 +224,7 @@ export abstract class SignedScales extends SuperBlock {
         const least = f.hasMinimum ? dmin * <f32>f.rowMinimum(w, row, half) : 0;
         v128.store(scratch, f.weights(w, v, i));
         for (let k: usize = 0; k < 4; k++) {
-          const scaled = scale * <f32>(<i32>load<u8>(scratch + lane + k) - f.offset);
+          const scaled = scale * <f32>(<i32>load<i8>(scratch + lane + k) - f.offset);
           store<f32>(to, f.hasMinimum ? scaled - least : scaled);
           to += 4;
         }

@@ -79,6 +79,7 @@ export const FORMATS: readonly WeightFormat[] = [
   row('Q4_0_4_8', 32, 16, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 4),
   row('Q4_0_8_8', 33, 17, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 8),
   row('I8', 24, 18, [32, 32, 256], 'static', '8 rows x 2 columns, bytes'),
+  row('IQ4_XS', 23, 19, [256, 136, 1104], 'int16', '8 rows x 2 columns, nibbles by table'),
 ];
 
 const BY_TYPE = new Map(FORMATS.map((format) => [format.type, format]));

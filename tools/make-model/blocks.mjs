@@ -39,6 +39,8 @@ const SCALED = new Map([
   // Full-range 8-bit scales would ask for a subnormal f16: five bits of each are used.
   ['Q6_K', { scale: 208, deviation: 171, tidy: narrowScales(192, 16) }],
   ['IQ4_NL', { scale: 0, deviation: 69 }],
+  // Two bits of each block's scale, 0..3: all six would ask for a subnormal f16.
+  ['IQ4_XS', { scale: 0, deviation: 129, tidy: smallScales }],
 ]);
 
 /** @param {number} from */
@@ -47,6 +49,12 @@ function withoutMinus128(from) {
   return (block) => {
     for (let i = from; i < block.length; i++) if (block[i] === 0x80) block[i] = 0x81;
   };
+}
+
+/** @param {Uint8Array} block */
+function smallScales(block) {
+  block.fill(0xaa, 2, 4);
+  for (let i = 4; i < 8; i++) block[i] &= 0x33;
 }
 
 /** @param {number} from @param {number} count */

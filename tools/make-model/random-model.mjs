@@ -123,7 +123,7 @@ export async function randomModel({ shape, type }, { seed = 1 } = {}) {
   };
 }
 
-const COARSE = ['Q2_K', 'Q3_K', 'Q4_0', 'Q4_1', 'Q4_K', 'Q5_0', 'Q5_1', 'Q5_K', 'IQ4_NL', 'MXFP4'];
+const COARSE = ['Q2_K', 'Q3_K', 'Q4_0', 'Q4_1', 'Q4_K', 'Q5_0', 'Q5_1', 'Q5_K', 'IQ4_NL', 'IQ4_XS', 'MXFP4'];
 
 /**
  * Tensors that a matrix of whole numbers needs besides: see tools/convert/README.md.

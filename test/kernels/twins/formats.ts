@@ -95,6 +95,14 @@ const BLOCKS: Record<string, Block> = {
       return round(round(half(b, at + 208) * b.getInt8(at + 192 + (k >> 4))) * q);
     }),
   IQ4_NL: (b, at, round) => range(32).map((k) => round(IQ4_NL_VALUES[nibble(b, at + 2, k)]! * half(b, at))),
+  IQ4_XS: (b, at, round) =>
+    range(256).map((k) => {
+      const block = k >> 5;
+      const low = (b.getUint8(at + 4 + (block >> 1)) >> (4 * (block % 2))) & 15;
+      const high = (b.getUint16(at + 2, true) >> (2 * block)) & 3;
+      const scale = round(half(b, at) * (low + 16 * high - 32));
+      return round(IQ4_NL_VALUES[nibble(b, at + 8 + 16 * block, k % 32)]! * scale);
+    }),
   MXFP4: (b, at, round) => {
     const e = b.getUint8(at);
     const scale = e === 255 ? NaN : 2 ** (e - 128);

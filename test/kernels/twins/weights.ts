@@ -18,6 +18,7 @@ export const SCALES: Record<string, number[]> = {
   Q5_K: [0, 2],
   Q6_K: [208],
   IQ4_NL: [0],
+  IQ4_XS: [0],
 };
 
 /** Rows and bytes of a retired interleaved type, as its name has them. */
