@@ -10,14 +10,14 @@ import { embedRow, gatherRow } from './ops/embed';
 import { combineRow, dispatchRow, expertChunk, expertChunks } from './ops/experts';
 import { headsChunk, headsChunks, latentRow } from './ops/latent';
 import { linearChunk } from './ops/linear';
-import { gateRow, matmulChunk, matmulChunks, settleRow } from './ops/matmul';
+import { gateRow, matmulChunk, matmulChunks, settleRow, shareRow } from './ops/matmul';
 import { rotateChunk, rotateChunks, storeChunk } from './ops/rotate';
 import { routeRow, sortPairs } from './ops/route';
 import {
   BARRIER, FLAGS, GROUP, OBSERVED, ON_OUTPUTS, ON_PAIRS, OPCODE, OP_ACTIVATE, OP_ADD, OP_ADD_NORM, OP_ATTEND, OP_COMBINE,
   OP_DISPATCH, OP_EMBED, OP_EXPERTS, OP_GATE, OP_GATHER, OP_HEADS, OP_LATENT, OP_LINEAR, OP_MATMUL, OP_NORM, OP_RECEIVE,
   OP_ROTATE,
-  OP_ROUTE, OP_SETTLE, OP_SORT, OP_STORE, RECORD_BYTES, UNITS, USED,
+  OP_ROUTE, OP_SETTLE, OP_SHARE, OP_SORT, OP_STORE, RECORD_BYTES, UNITS, USED,
 } from './record';
 import { NONE, STALE, finish, take, wait } from './sync';
 
@@ -63,6 +63,7 @@ function run(op: usize, opcode: u32, chunk: i32, rows: i32, region: usize, scrat
   else if (opcode == OP_LATENT) latentRow(op, chunk);
   else if (opcode == OP_LINEAR) linearChunk(op, chunk, rows, region, scratch);
   else if (opcode == OP_SETTLE) settleRow(op, chunk);
+  else if (opcode == OP_SHARE) shareRow(op, chunk);
 }
 
 /** Does this worker's part of step `epoch`. True when all of it is done; false when it is over or broken. */

@@ -32,6 +32,7 @@ export const OP_ADD = 18;
 export const OP_STORE = 19;
 export const OP_LINEAR = 20;
 export const OP_SETTLE = 21;
+export const OP_SHARE = 22;
 
 // Flags.
 /** All chunks of the group must be done before the next op starts. */
@@ -121,6 +122,7 @@ export const ACT_SOFTCAP = 5; //           SCALE * tanh(x / SCALE)
 export const ACT_INT8 = 6; //              rounded, ties to even, and clipped to -128..127
 
 // GATE: TO = act(TO) * FROM, for gate and up matrices of different formats.
+// SHARE: TO *= sigmoid(the first value of FROM's row): the part of a shared expert.
 
 // NORM: TO = norm(FROM), in place or not.  ADD_NORM: TO += norm(FROM).
 // ACTIVATE: normalizes rows (where NORM says so) and quantizes them for the matmuls that follow.

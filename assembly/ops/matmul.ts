@@ -14,7 +14,7 @@ import {
   FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD_BIAS, START_BIAS, START_ZERO,
   SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
-import { gelu4, geluErf4, silu4, tanh4 } from './math';
+import { exp4, gelu4, geluErf4, silu4, tanh4 } from './math';
 
 /** Rows below this are done one by one with the GEMV kernel. */
 const GEMM_ROWS = 4;
@@ -105,6 +105,14 @@ function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
 export function gateRow(op: usize, row: i32): void {
   const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
   gate(op, to, <usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE), load<i32>(op + WIDTH));
+}
+
+/** SHARE: one row. */
+export function shareRow(op: usize, row: i32): void {
+  const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
+  const x = v128.load32_splat(<usize>load<u32>(op + FROM) + <usize>row * load<u32>(op + FROM_STRIDE));
+  const share = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+  for (let p = to, end = to + (<usize>load<u32>(op + WIDTH) << 2); p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), share));
 }
 
 /** SETTLE: one row of sums that a kernel from outside has made: from where they start, through the activation. */

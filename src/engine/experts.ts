@@ -86,12 +86,16 @@ export function expertOps(
   const sharedGate = shared ? weights.matrix(name('ffn_gate_shexp.weight'), shared, width) : undefined;
   const sharedUp = shared ? weights.matrix(name('ffn_up_shexp.weight'), shared, width) : undefined;
   const sharedDown = shared ? weights.matrix(name('ffn_down_shexp.weight'), width, shared) : undefined;
-  const users = [router, gate, up, sharedGate, sharedUp].filter((weight) => weight !== undefined);
+  const gateName = name('ffn_gate_inp_shexp.weight');
+  const share = shared && weights.has(gateName) ? weights.matrix(gateName, 1, width) : undefined;
+  const users = [router, gate, up, sharedGate, sharedUp, share].filter((weight) => weight !== undefined);
   const forms = [...new Set([formOf(gate, exact), formOf(up, exact)])];
   return [
     activate('hidden', width, norm, users, exact),
     { kind: 'matmul', weight: router, to: 'router', barrier: !sharedGate },
+    ...(share ? [{ kind: 'matmul' as const, weight: share, to: 'share' as const, barrier: false }] : []),
     ...(sharedGate && sharedUp ? gatedOps({ weight: sharedGate }, { weight: sharedUp }) : []),
+    ...(share ? [{ kind: 'share' as const, to: 'gate' as const, width: shared }] : []),
     { kind: 'route', experts, bias: weights.optionalVector(name('exp_probs_b.bias'), count) },
     { kind: 'sort', experts },
     ...forms.map((form): Op => ({ kind: 'dispatch', experts, form, width })),

@@ -23,6 +23,7 @@ export type Buffer =
   | 'branch'
   | 'normed'
   | 'router'
+  | 'share'
   | 'lowQuery'
   | 'latentQuery'
   | 'latentOutput'
@@ -70,6 +71,8 @@ export type Op =
       barrier: boolean;
     }
   | { kind: 'gate'; to: Buffer; from: Buffer; width: number; experts?: ExpertSpec }
+  /** to *= sigmoid(share): the part that a shared expert has in the sum. */
+  | { kind: 'share'; to: Buffer; width: number }
   /** Chooses experts by the scores in `router`. */
   | { kind: 'route'; experts: ExpertSpec; bias?: Weight }
   /** Brings the pairs into the order of experts, and the tokens' activations to their places. */

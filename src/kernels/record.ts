@@ -27,6 +27,7 @@ export const OP_ADD = 18;
 export const OP_STORE = 19;
 export const OP_LINEAR = 20;
 export const OP_SETTLE = 21;
+export const OP_SHARE = 22;
 export const BARRIER = 1;
 export const ON_OUTPUTS = 2;
 export const NEOX = 4;

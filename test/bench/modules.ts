@@ -98,6 +98,7 @@ export interface RandomShape {
     shared?: number;
     dense?: number;
     bias?: boolean;
+    gated?: boolean;
   };
   latent?: {
     rank: number;

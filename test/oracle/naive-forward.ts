@@ -218,7 +218,11 @@ class NaiveModel {
     const total = normalized ? sum(chosen.map((e) => scores[e]!)) : 1;
     const scale = this.number('expert_weights_scale', 1) / total;
     const outputs = chosen.map((e) => this.gated(layer, '_exps', x, e).map((v) => v * scores[e]! * scale));
-    if (this.number('expert_shared_count') > 0) outputs.push(this.gated(layer, '_shexp', x));
+    if (this.number('expert_shared_count') > 0) {
+      const gate = this.tensors.get(`${layer}ffn_gate_inp_shexp.weight`);
+      const share = gate ? 1 / (1 + Math.exp(-dot(x, Array.from(gate.values)))) : 1;
+      outputs.push(this.gated(layer, '_shexp', x).map((v) => v * share));
+    }
     return outputs.reduce(add);
   }
 

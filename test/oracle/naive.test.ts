@@ -30,6 +30,16 @@ const CASES: { name: string; shape: RandomShape; type: string }[] = [
     type: 'F32',
   },
   {
+    name: 'qwen2moe: a shared expert behind a gate',
+    shape: {
+      ...SMALL_SHAPE,
+      name: 'qwen2moe',
+      architecture: 'qwen2moe',
+      experts: { count: 6, used: 2, feedForward: 40, shared: 2, gated: true },
+    },
+    type: 'F32',
+  },
+  {
     name: 'DeepSeek V3: sigmoid, bias, groups by their two best, YaRN',
     shape: {
       ...SMALL_SHAPE,

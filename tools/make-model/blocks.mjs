@@ -54,7 +54,8 @@ function withoutMinus128(from) {
 /** @param {Uint8Array} block */
 function smallScales(block) {
   block.fill(0xaa, 2, 4);
-  for (let i = 4; i < 8; i++) block[i] &= 0x33;
+  const low = block.subarray(4, 8);
+  low.set(low.map((byte) => byte & 0x33));
 }
 
 /** @param {number} from @param {number} count */

@@ -30,6 +30,7 @@
  * @property {number} [shared] experts that every token goes through
  * @property {number} [dense] leading layers without experts
  * @property {boolean} [bias] on the choice of experts
+ * @property {boolean} [gated] a gate decides on the part of the shared ones
  */
 
 /**
@@ -179,11 +180,20 @@ function feedForwardTensors({ embedding, feedForward, experts }, index) {
       matrix(`${layer}ffn_down`, feedForward, embedding),
     ];
   }
-  const { count, feedForward: width, shared = 0, bias } = experts;
+  const { count, feedForward: width, shared = 0, bias, gated } = experts;
   return [
     { ...matrix(`${layer}ffn_gate_inp`, embedding, count), role: 'float' },
     ...(bias
       ? [{ name: `${layer}exp_probs_b.bias`, shape: [count], role: /** @type {const} */ ('float') }]
+      : []),
+    ...(gated
+      ? [
+          {
+            name: `${layer}ffn_gate_inp_shexp.weight`,
+            shape: [embedding],
+            role: /** @type {const} */ ('float'),
+          },
+        ]
       : []),
     matrix(`${layer}ffn_gate_exps`, embedding, width, count),
     matrix(`${layer}ffn_up_exps`, embedding, width, count),

@@ -12,6 +12,7 @@ import { openelm } from './openelm.ts';
 import { opt } from './opt.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
+import { qwen2moe } from './qwen2moe.ts';
 import { qwen3 } from './qwen3.ts';
 import { qwen3moe } from './qwen3moe.ts';
 import { stablelm } from './stablelm.ts';
@@ -23,6 +24,7 @@ export const ARCHITECTURES: readonly Architecture[] = [
   llama,
   mistral,
   qwen2,
+  qwen2moe,
   qwen3,
   qwen3moe,
   gemma,

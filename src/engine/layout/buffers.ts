@@ -33,6 +33,7 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
     ['up', writes(program, 'up') ? most((layer) => layer.experts?.shared ?? layer.feedForward) : 0],
     ['branch', writes(program, 'branch') ? spec.width : 0],
     ['normed', program.ops.some((op) => op.kind === 'norm' && op.to === 'normed') ? spec.width : 0],
+    ['share', writes(program, 'share') ? 1 : 0],
     ['router', most((layer) => layer.experts?.count ?? 0)],
     ['expertGate', most((layer) => layer.experts?.feedForward ?? 0)],
     ['expertUp', writes(program, 'expertUp') ? most((layer) => layer.experts?.feedForward ?? 0) : 0],

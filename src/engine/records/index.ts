@@ -9,7 +9,7 @@ import { writeAttend, writeRotate, writeStore } from './attention.ts';
 import { writeCombine, writeDispatch, writeExpertMatmul, writeRoute, writeSort } from './experts.ts';
 import { writeHeadMatmul, writeLatent } from './latent.ts';
 import { writeActivate, writeLinear, writeMatmul, writeSettle } from './matmul.ts';
-import { writeAdd, writeEmbed, writeGate, writeGather, writeNorm } from './rows.ts';
+import { writeAdd, writeEmbed, writeGate, writeGather, writeNorm, writeShare } from './rows.ts';
 import { RecordWriter } from './writer.ts';
 
 /**
@@ -101,6 +101,8 @@ function writeOp(record: RecordWriter, op: Op, index: number): number {
       return writeStore(record, op);
     case 'attend':
       return writeAttend(record, op);
+    case 'share':
+      return writeShare(record, op);
     case 'gate':
       return writeGate(record, op);
     case 'norm':

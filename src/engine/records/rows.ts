@@ -1,4 +1,4 @@
-/** Records of ops that go through rows value by value: EMBED, NORM, ADD, GATE, GATHER. */
+/** Records of ops that go through rows value by value: EMBED, NORM, ADD, GATE, SHARE, GATHER. */
 import * as R from '../../kernels/record.ts';
 import { padded } from '../layout/buffers.ts';
 import { outputFlag, type OpOf, type RecordWriter } from './writer.ts';
@@ -39,6 +39,14 @@ export function writeGate(record: RecordWriter, op: OpOf<'gate'>): number {
   record.u32(R.WIDTH, padded(op.width));
   record.activation();
   return record.pairs(op.experts);
+}
+
+export function writeShare(record: RecordWriter, op: OpOf<'share'>): number {
+  record.u32(R.OPCODE, R.OP_SHARE);
+  record.from('share');
+  record.to(op.to);
+  record.u32(R.WIDTH, padded(op.width));
+  return 0;
 }
 
 export function writeGather(record: RecordWriter, op: OpOf<'gather'>): number {
