@@ -100,6 +100,11 @@ function firstEqual(x: usize, value: f32): f32 {
   return to + 16;
 }
 
+/** Bytes of 32 integers, in the order of columns, to what follows a block's scale. */
+export function packBlock32(from: usize, to: usize, five: bool): void {
+  storeIntegers(to, v128.load(from), v128.load(from, 16), five);
+}
+
 /** Blocks with a minimum, of 4 or 5 bits: d = range / most, integers (x - minimum) / d. */
 // @ts-ignore: decorator
 @inline function quantizeRange(x: usize, blocks: i32, to: usize, five: bool): void {

@@ -3,20 +3,19 @@
  * tools/quantize/kernels.ts has the other side.
  */
 import { f16x4 } from '../isa';
-import { importantQ40, importantQ41, importantQ50, importantQ51 } from './block32-important';
 import { quantizeQ40, quantizeQ41, quantizeQ50, quantizeQ51, quantizeQ80 } from './block32';
-import { prepareIQ4, quantizeIQ4NL, quantizeIQ4XS } from './iq4';
-import { quantizeQ2K, quantizeQ4K, quantizeQ5K } from './k-blocks';
-import { quantizeQ3K, quantizeQ6K } from './k-signed';
+import { prepareIQ4 } from './iq4';
 import { quantizeMXFP4 } from './mxfp4';
 import { storeBF16, storeF16 } from './numbers';
+import { quantizeRow, rowBytes } from './rows';
 import { SCRATCH_BYTES } from './scratch';
 
+export { feedbackBytes, walkRows } from './feedback';
+export { addProducts, cholesky, invertLower, orderHessian } from './hessian';
 export { outputError, scaleColumns, scaleRows, subtract } from './errors';
 
 // GGUF tensor types: src/gguf/tensor-types.ts.
-const F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14;
-const IQ4_NL = 20, IQ4_XS = 23, BF16 = 30, MXFP4 = 39;
+const F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, BF16 = 30, MXFP4 = 39;
 
 export function scratchBytes(): usize {
   return SCRATCH_BYTES;
@@ -25,24 +24,6 @@ export function scratchBytes(): usize {
 /** Fills the tables in the scratch: once, before anything else. */
 export function prepare(s: usize): void {
   prepareIQ4(s);
-}
-
-/** Bytes of `columns` values, a whole number of blocks. */
-function rowBytes(type: i32, columns: i32): usize {
-  const blocks = <usize>(columns >> 5), supers = <usize>(columns >> 8);
-  switch (type) {
-    case Q4_0: case IQ4_NL: return blocks * 18;
-    case Q4_1: return blocks * 20;
-    case Q5_0: return blocks * 22;
-    case Q5_1: return blocks * 24;
-    case Q2_K: return supers * 84;
-    case Q3_K: return supers * 110;
-    case Q4_K: return supers * 144;
-    case Q5_K: return supers * 176;
-    case Q6_K: return supers * 210;
-    case IQ4_XS: return supers * 136;
-    default: return 0;
-  }
 }
 
 /**
@@ -69,30 +50,6 @@ export function quantize(type: i32, x: usize, rows: i32, columns: i32, importanc
     }
   }
   return true;
-}
-
-function quantizeRow(type: i32, x: usize, columns: i32, importance: usize, to: usize, s: usize): void {
-  const blocks = columns >> 5;
-  switch (type) {
-    case Q4_0: return importantQ40(x, importance, blocks, to, s);
-    case Q4_1: return importantQ41(x, importance, blocks, to, s);
-    case Q5_0: return importantQ50(x, importance, blocks, to, s);
-    case Q5_1: return importantQ51(x, importance, blocks, to, s);
-    case IQ4_NL: return quantizeIQ4NL(x, importance, blocks, to, s);
-  }
-  const bytes = rowBytes(type, 256);
-  for (let column = 0; column < columns; column += 256) {
-    const at = x + (<usize>column << 2), q = importance ? importance + (<usize>column << 2) : 0;
-    switch (type) {
-      case Q2_K: quantizeQ2K(at, q, to, s); break;
-      case Q3_K: quantizeQ3K(at, q, to, s); break;
-      case Q4_K: quantizeQ4K(at, q, to, s); break;
-      case Q5_K: quantizeQ5K(at, q, to, s); break;
-      case Q6_K: quantizeQ6K(at, q, to, s); break;
-      case IQ4_XS: quantizeIQ4XS(at, q, to, s); break;
-    }
-    to += bytes;
-  }
 }
 
 /** Four f16 or bf16 as f32; f16 that are not finite come as 65536 or more. */

@@ -22,7 +22,12 @@ export function quantizeQ2K(x: usize, importance: usize, to: usize, s: usize): v
     store<u32>(pair, (sc >> 4) & 15, 4);
   }
   finishBlocks(16, 3, load<u16>(d), load<u16>(d, 2), s);
-  storePairs(s + BYTES, to + 16);
+  packQ2K(s + BYTES, to);
+}
+
+/** 256 integers, bytes in the order of columns, into a block whose scales are written. */
+export function packQ2K(from: usize, to: usize): void {
+  storePairs(from, to + 16);
 }
 
 /** 256 integers of 2 bits as Q2_K and Q3_K pack them: byte l of 32 holds columns l, l + 32, l + 64 and l + 96. */
@@ -64,15 +69,19 @@ function storeScales6(s: usize, to: usize): void {
 
 export function quantizeQ4K(x: usize, importance: usize, to: usize, s: usize): void {
   fitEight(x, importance, 15, -1, 20, to, s);
-  storeNibbles(s, to + 16);
+  packQ4K(s + BYTES, to);
 }
 
-/** Low nibbles of BYTES: byte l of the 32-byte run c holds columns 64 c + l and 64 c + 32 + l. */
-function storeNibbles(s: usize, to: usize): void {
+export function packQ4K(from: usize, to: usize): void {
+  storeNibbles(from, to + 16);
+}
+
+/** Low nibbles of 256 bytes: byte l of the 32-byte run c holds columns 64 c + l and 64 c + 32 + l. */
+function storeNibbles(from: usize, to: usize): void {
   const mask = i8x16.splat(15);
   for (let c: usize = 0; c < 4; c++) {
     for (let l: usize = 0; l < 32; l += 16) {
-      const q = s + BYTES + (c << 6) + l;
+      const q = from + (c << 6) + l;
       v128.store(to + (c << 5) + l, v128.or(v128.and(v128.load(q), mask), i8x16.shl(v128.load(q, 32), 4)));
     }
   }
@@ -80,12 +89,16 @@ function storeNibbles(s: usize, to: usize): void {
 
 export function quantizeQ5K(x: usize, importance: usize, to: usize, s: usize): void {
   fitEight(x, importance, 31, -0.5, 15, to, s);
-  storeNibbles(s, to + 48);
+  packQ5K(s + BYTES, to);
+}
+
+export function packQ5K(from: usize, to: usize): void {
+  storeNibbles(from, to + 48);
   // Bit j of byte l: the fifth bit of column 32 j + l.
   for (let l: usize = 0; l < 32; l += 16) {
     let bits = i8x16.splat(0);
     for (let j = 7; j >= 0; j--) {
-      const high = i8x16.shr_u(v128.load(s + BYTES + (<usize>j << 5) + l), 4);
+      const high = i8x16.shr_u(v128.load(from + (<usize>j << 5) + l), 4);
       bits = v128.or(i8x16.shl(bits, 1), high);
     }
     v128.store(to + 16 + l, bits);

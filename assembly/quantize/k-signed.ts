@@ -81,8 +81,13 @@ export function quantizeQ3K(x: usize, importance: usize, to: usize, s: usize): v
     store<f32>(s + STEP + (j << 2), written * <f32>(<i32>sc - 32));
   }
   finishBlocks(4, s);
-  storeHighBits(s + BYTES, to);
-  storePairs(s + BYTES, to + 32);
+  packQ3K(s + BYTES, to);
+}
+
+/** 256 integers, bytes in the order of columns, into a block whose scales are written; they lose their third bits. */
+export function packQ3K(from: usize, to: usize): void {
+  storeHighBits(from, to);
+  storePairs(from, to + 32);
 }
 
 /** Integers 0..63 of the sixteen scales at PAIR_L (lane 0), with the blocks' weights; returns d. */
@@ -140,11 +145,15 @@ export function quantizeQ6K(x: usize, importance: usize, to: usize, s: usize): v
     store<f32>(s + STEP + (j << 2), d * <f32>sc);
   }
   finishBlocks(32, s);
+  packQ6K(s + BYTES, to);
+}
+
+export function packQ6K(from: usize, to: usize): void {
   // Of each half: low nibbles of l and l + 64, of l + 32 and l + 96; then the pairs of high bits of all four.
   const mask = i8x16.splat(15);
   for (let half: usize = 0; half < 2; half++) {
     for (let l: usize = 0; l < 32; l += 16) {
-      const q = s + BYTES + (half << 7) + l;
+      const q = from + (half << 7) + l;
       const a = v128.load(q), b = v128.load(q, 32), c = v128.load(q, 64), e = v128.load(q, 96);
       v128.store(to + (half << 6) + l, v128.or(v128.and(a, mask), i8x16.shl(c, 4)));
       v128.store(to + (half << 6) + l, v128.or(v128.and(b, mask), i8x16.shl(e, 4)), 32);

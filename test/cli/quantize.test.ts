@@ -100,6 +100,11 @@ describe('what is refused, in one line', () => {
     [['quantize', 'none.gguf', out, 'Q4_0'], 1, /none\.gguf: no such file/],
     [['quantize', MODEL, MODEL, 'Q4_0', REQUANTIZE], 2, /is the file that is read/],
     [['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--method', 'awq'], 2, /awq needs text.*--calibration/],
+    [
+      ['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--no-act-order'],
+      2,
+      /--no-act-order goes with --method gptq/,
+    ],
     [['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--method', 'best'], 2, /Allowed choices are rtn, imatrix/],
     [
       ['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--calibration', MODEL],

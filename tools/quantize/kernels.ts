@@ -67,6 +67,25 @@ export interface QuantizeExports {
   scaleColumns(x: number, rows: number, columns: number, factors: number): void;
   scaleRows(x: number, rows: number, columns: number, factors: number): void;
   subtract(a: number, b: number, count: number): void;
+  addProducts(x: number, tokens: number, columns: number, h: number, first: number, last: number): void;
+  orderHessian(h: number, columns: number, order: number, damping: number, to: number): void;
+  cholesky(l: number, columns: number): number;
+  invertLower(l: number, columns: number, row: number): void;
+  feedbackBytes(columns: number): number;
+  walkRows(
+    ...args: [
+      ...[type: number, rows: number, columns: number, importance: number, order: number, m: number],
+      ...[refit: number, to: number, rowBytes: number, work: number, scratch: number],
+    ]
+  ): void;
+}
+
+/** The module of the quantizers on a memory. */
+export function instantiateQuantizers(
+  { quantizers }: QuantizeModules,
+  memory: WebAssembly.Memory,
+): QuantizeExports {
+  return new WebAssembly.Instance(quantizers, { env: { memory } }).exports as unknown as QuantizeExports;
 }
 
 /** What happens to rows between reading and quantizing. */
@@ -98,11 +117,10 @@ export class QuantizeKernels {
   protected readonly quantizers: QuantizeExports;
   private readonly engine: KernelExports;
 
-  constructor({ engine, quantizers }: QuantizeModules) {
+  constructor(modules: QuantizeModules) {
     this.memory = new WebAssembly.Memory({ initial: BUFFERS / PAGE + 1, maximum: 65536, shared: true });
-    this.engine = instantiate(engine, this.memory);
-    const env = { memory: this.memory };
-    this.quantizers = new WebAssembly.Instance(quantizers, { env }).exports as unknown as QuantizeExports;
+    this.engine = instantiate(modules.engine, this.memory);
+    this.quantizers = instantiateQuantizers(modules, this.memory);
     this.quantizers.prepare(SCRATCH);
   }
 

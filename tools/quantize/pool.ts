@@ -6,6 +6,8 @@ import type { GgufFile } from '../../src/gguf/types.ts';
 import { builtModule } from '../../src/platform/node/package-root.ts';
 import type { QuantizeModules } from './kernels.ts';
 import type { PlannedTensor } from './plan.ts';
+import type { FeedbackTask } from './methods/feedback.ts';
+import type { FactorTask, ProductsTask } from './methods/hessian-tasks.ts';
 import type { ErrorsTask, RowsProblem, RowsSource, RowsTask } from './worker.ts';
 
 const WORKER = builtModule('tools/quantize/worker');
@@ -21,6 +23,8 @@ export interface TensorTreatment {
   /** Factors on the columns, and on the rows of all matrices. */
   columns?: Float32Array;
   rows?: Float32Array;
+  /** Quantize column after column instead. */
+  feedback?: FeedbackTask;
 }
 
 /** Threads that convert and measure rows. */
@@ -46,6 +50,15 @@ export class QuantizeThreads {
   /** @throws GgufError for a damaged file */
   outputErrors(task: ErrorsTask): Promise<Float64Array> {
     return this.run(task, 'outputErrors') as Promise<Float64Array>;
+  }
+
+  async addProducts(task: ProductsTask): Promise<void> {
+    await this.pool.run(task, { name: 'addProducts' });
+  }
+
+  /** False, with the Hessian as it was, where it is not positive definite. */
+  async factorize(task: FactorTask): Promise<boolean> {
+    return (await this.pool.run(task, { name: 'factorize' })) as boolean;
   }
 
   private async run(task: unknown, name?: string): Promise<object> {
@@ -108,7 +121,7 @@ export function* chunksOf(
   file: GgufFile,
   modules: QuantizeModules,
   planned: PlannedTensor,
-  { importance, columns: columnFactors, rows: rowFactors }: TensorTreatment,
+  { importance, columns: columnFactors, rows: rowFactors, feedback }: TensorTreatment,
 ): Generator<RowsTask> {
   const { columns, type } = planned;
   for (const { part, first, source } of sourcesOf(file, modules, planned)) {
@@ -120,6 +133,7 @@ export function* chunksOf(
         columns: columnFactors,
         rows: rowFactors?.subarray(first, first + source.rows),
       },
+      feedback,
     };
   }
 }

@@ -3,7 +3,10 @@ import { open } from 'node:fs/promises';
 import { move } from 'piscina';
 import { GgufError } from '../../src/errors.ts';
 import type { QuantizeModules, Treatment } from './kernels.ts';
+import { ErrorFeedback, type FeedbackTask } from './methods/feedback.ts';
 import { MethodKernels } from './methods/kernels.ts';
+
+export { addProducts, factorize } from './methods/hessian-tasks.ts';
 
 /** Rows of a tensor in a file. */
 export interface RowsSource {
@@ -23,6 +26,8 @@ export interface RowsSource {
 export interface RowsTask extends RowsSource {
   to: number;
   treatment: Treatment;
+  /** Quantize column after column instead. */
+  feedback?: FeedbackTask;
 }
 
 /** Rows whose output errors are wanted, for several scales of their columns: see MethodKernels.outputErrors. */
@@ -40,6 +45,7 @@ export interface RowsProblem {
 }
 
 let kernels: MethodKernels | undefined;
+let feedback: ErrorFeedback | undefined;
 
 /** @returns the bytes of the new rows, or a RowsProblem */
 export default async function convertRows(task: RowsTask): Promise<unknown> {
@@ -69,7 +75,10 @@ async function convert(task: RowsTask): Promise<Uint8Array<ArrayBuffer>> {
   const source = await readRows(task);
   if (from === to && !treatment.columns && !treatment.rows) return source;
   kernels ??= new MethodKernels(task.modules);
-  return kernels.convert(from, source, rows, columns, to, treatment);
+  if (!task.feedback) return kernels.convert(from, source, rows, columns, to, treatment);
+  feedback ??= new ErrorFeedback(task.modules);
+  const values = kernels.dequantize(from, source, rows, columns);
+  return feedback.quantize(to, values, rows, columns, task.feedback);
 }
 
 async function readRows({ path, offset, bytes }: RowsSource): Promise<Uint8Array<ArrayBuffer>> {

@@ -35,6 +35,7 @@ interface Flags extends OutputFlags {
   imatrix?: string;
   method?: (typeof METHOD_NAMES)[number];
   calibration?: string;
+  actOrder?: boolean;
   ctxSize?: number;
   chunks?: number;
   splitMaxSize?: number;
@@ -56,6 +57,10 @@ export function addQuantize(program: Command, context: CliContext): void {
       ).choices(METHOD_NAMES),
     )
     .option('--calibration <file>', 'the text, for every method but rtn; - is standard input')
+    .option(
+      '--no-act-order',
+      'gptq: columns in the order of the file, not those that meet large inputs first',
+    )
     .addOption(chunkSizeOption())
     .addOption(chunksOption())
     .option('--allow-requantize', 'also from quantized tensors: worse than from the original')
@@ -158,6 +163,7 @@ async function methodOf({
   imatrix,
   ...flags
 }: Flags): Promise<MethodOptions | undefined> {
+  if (!flags.actOrder && method !== 'gptq') throw new UsageError('--no-act-order goes with --method gptq');
   if (method === 'rtn') {
     const unused = { '--calibration': calibration, '--ctx-size': flags.ctxSize, '--chunks': flags.chunks };
     const [given] = Object.entries(unused).find(([, value]) => value !== undefined) ?? [];
@@ -176,6 +182,7 @@ async function methodOf({
   }
   return {
     name: method,
+    actOrder: flags.actOrder,
     calibration: {
       text: await readBytes(calibration),
       name: calibration,

@@ -41,7 +41,7 @@ function method(name: MethodName, options: object = {}): Partial<QuantizeOptions
   return { method: { name, calibration, ...options } };
 }
 
-test.each(['imatrix', 'awq'] as const)(
+test.each(['imatrix', 'awq', 'gptq'] as const)(
   '%s: another file than rounding makes, and a model like it',
   async (name) => {
     const [plain, made] = [join(folder, 'plain.gguf'), join(folder, 'made.gguf')];
@@ -52,6 +52,20 @@ test.each(['imatrix', 'awq'] as const)(
     expect(Math.abs(better - rounded)).toBeLessThan(0.25);
   },
 );
+
+test('GPTQ without act-order is another file; the types that it cannot write are rounded', async () => {
+  const files = [true, false].map((actOrder) => ({ actOrder, path: join(folder, `${actOrder}.gguf`) }));
+  for (const { actOrder, path } of files) {
+    await quantizeFile(TINY_CHAT, path, {
+      ...base,
+      type: 'Q4_K_S',
+      tensorTypes: [{ pattern: /ffn_up/, type: 'MXFP4' }],
+      ...method('gptq', { actOrder }),
+    });
+    expect(await nllOf(path)).toBeLessThan(3);
+  }
+  expect(readFileSync(files[0]!.path).equals(readFileSync(files[1]!.path))).toBe(false);
+});
 
 test('the file says where it comes from; progress counts chunks; shards on request', async () => {
   const output = join(folder, 'sharded.gguf');

@@ -1,6 +1,7 @@
 /** The methods of `nibble quantize --method`, by name. */
 import { importanceOf } from '../importance.ts';
 import { Awq } from './awq.ts';
+import { Gptq } from './gptq.ts';
 import { imatrixOf } from './imatrix.ts';
 import type { Method, MethodContext, MethodName } from './types.ts';
 
@@ -16,6 +17,7 @@ export const METHODS: Readonly<Record<MethodName, MethodRow>> = {
     open: async ({ plan, calibration }) => importanceOf(plan, await imatrixOf(calibration)),
   },
   awq: { open: async (context) => new Awq(context) },
+  gptq: { open: async (context) => new Gptq(context) },
 };
 
 /** `rtn`: round to nearest. */

@@ -5,11 +5,13 @@ import type { Plan, PlannedTensor } from '../plan.ts';
 import type { QuantizeThreads, TensorTreatment } from '../pool.ts';
 
 /** How weights become fewer bits, where they are not just rounded to the nearest value there is (`rtn`). */
-export type MethodName = 'imatrix' | 'awq';
+export type MethodName = 'imatrix' | 'awq' | 'gptq';
 
 export interface MethodOptions {
   name: MethodName;
   calibration: CalibrationOptions;
+  /** GPTQ: columns that meet large inputs come first; default true. */
+  actOrder?: boolean;
 }
 
 /** What a method works with. */
