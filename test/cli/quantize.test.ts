@@ -118,6 +118,14 @@ describe('what is refused, in one line', () => {
     ],
     [['imatrix', '-m', MODEL, '-f', 'none.txt'], 1, /none\.txt/],
     [['report', 'quant', '-m', MODEL, '--types', 'Q4_0,', '-f', MODEL], 2, /--types/],
+    [
+      [
+        ...['report', 'methods', '-m', MODEL, '--types', 'Q4_0', '--methods', 'best'],
+        ...['--calibration', 'random', '-f', MODEL],
+      ],
+      2,
+      /--methods: best is not one of rtn, /,
+    ],
   ])('%#', async (args, code, message) => {
     const result = await run(args);
     expect(result.stderr).toMatch(message);

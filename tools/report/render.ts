@@ -1,6 +1,7 @@
 /** A quality report as a Markdown table and as a chart: size against what is lost, and against speed. */
 import { basename } from 'node:path';
 import type { TopLevelSpec } from 'vega-lite';
+import type { MethodsReport } from './methods.ts';
 import type { Report, ReportRow } from './quant.ts';
 
 const MEGABYTE = 1e6;
@@ -26,23 +27,70 @@ function speedText(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }
 
-/** @param chart path of the chart beside the document; undefined: none */
-export function reportMarkdown(report: Report, chart?: string): string {
-  const { model, rows, tokens, window, threads, cpu } = report;
+/** Lines of a table whose columns line up. */
+function markdownTable(
+  columns: readonly (readonly [title: string, align: Align])[],
+  rows: readonly (readonly string[])[],
+): string[] {
   const cells = [
-    COLUMNS.map(([title]) => title),
-    COLUMNS.map(([, align]) => (align === '-' ? '---' : '---:')),
-    ...rows.map((row) => COLUMNS.map(([, , cell]) => cell(row))),
+    columns.map(([title]) => title),
+    columns.map(([, align]) => (align === '-' ? '---' : '---:')),
+    ...rows,
   ];
-  const widths = COLUMNS.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  const table = cells.map((line, row) => {
+  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
+  return cells.map((line, row) => {
     const padded = line.map((cell, i) => {
-      const [, align] = COLUMNS[i]!;
-      if (row === 1) return align === '-' ? '-'.repeat(widths[i]!) : `${'-'.repeat(widths[i]! - 1)}:`;
-      return align === '-' ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!);
+      const right = columns[i]![1] === '-:';
+      if (row === 1) return right ? `${'-'.repeat(widths[i]! - 1)}:` : '-'.repeat(widths[i]!);
+      return right ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!);
     });
     return `| ${padded.join(' | ')} |`;
   });
+}
+
+/** A table of methods: of each text the likelihood and what departs from the original. */
+export function methodsMarkdown({ model, texts, rows, window, calibrationTokens }: MethodsReport): string {
+  const columns: [string, Align][] = [
+    ['type', '-'],
+    ['method', '-'],
+    ['calibrated on', '-'],
+    ['bits per weight', '-:'],
+    ...texts.flatMap(({ name }): [string, Align][] => [
+      [`${name}: NLL`, '-:'],
+      ['KL divergence', '-:'],
+      ['same top', '-:'],
+    ]),
+  ];
+  const lines = rows.map(({ type, method, calibration, bitsPerWeight, scores }) => [
+    type,
+    method,
+    calibration === undefined ? '' : basename(calibration),
+    bitsPerWeight.toFixed(2),
+    ...scores.flatMap(({ nll, kl, klError, sameTop }) => [
+      nll.toFixed(4),
+      method === 'original' ? '' : `${kl.toFixed(4)} ± ${klError.toFixed(4)}`,
+      method === 'original' ? '' : `${sameTop.toFixed(1)} %`,
+    ]),
+  ]);
+  return [
+    `# Methods of quantizing ${basename(model)}`,
+    '',
+    ...markdownTable(columns, lines),
+    '',
+    `Calibrated on ${calibrationTokens} tokens. NLL: mean negative log likelihood, in nats, of ` +
+      `${texts.map(({ name, tokens }) => `${tokens} tokens of ${name}`).join(' and ')}, windows of ${window}.`,
+    'KL divergence and same top token: compared with the original.',
+    '',
+  ].join('\n');
+}
+
+/** @param chart path of the chart beside the document; undefined: none */
+export function reportMarkdown(report: Report, chart?: string): string {
+  const { model, rows, tokens, window, threads, cpu } = report;
+  const table = markdownTable(
+    COLUMNS.map(([title, align]) => [title, align]),
+    rows.map((row) => COLUMNS.map(([, , cell]) => cell(row))),
+  );
   return [
     `# Quantizations of ${basename(model)}`,
     '',

@@ -11,6 +11,7 @@ import type { CliContext } from '../context.ts';
 import { cannotWrite, checkWritable } from '../input.ts';
 import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
 import { integer, list } from '../parse.ts';
+import { addMethodsReport } from './report-methods.ts';
 
 interface Flags extends OutputFlags {
   model: string;
@@ -30,7 +31,7 @@ interface Flags extends OutputFlags {
 }
 
 export function addReport(program: Command, context: CliContext): void {
-  const report = program.command('report').description('documents about models: quant');
+  const report = program.command('report').description('documents about models: quant, methods');
   report
     .command('quant')
     .description('quantizes to several types and compares size, speed, memory and quality: Markdown and SVG')
@@ -59,6 +60,7 @@ export function addReport(program: Command, context: CliContext): void {
       '\nExample:\n  nibble report quant -m model-F16.gguf --types Q8_0,Q6_K,Q4_K_M,Q4_0,Q3_K_M,Q2_K -f text.txt',
     )
     .action((flags: Flags) => runQuantReport(context, flags));
+  addMethodsReport(report, context);
 }
 
 async function runQuantReport(context: CliContext, flags: Flags): Promise<void> {
