@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { MATMUL_FORMATS } from '../matmul.mjs';
 import { parseRandomSpec, writeRandomModel } from '../../tools/make-model/random-model.mjs';
 import { countLlamaCpp } from './llama-cpp.mjs';
-import { BUDGET_NODE, HELP, parseOptions, UsageError } from './options.mjs';
+import { UsageError } from '../options.mjs';
+import { BUDGET_NODE, HELP, parseOptions } from './options.mjs';
 import { CPUS, TOKEN_MODEL, WORKERS } from './plan.mjs';
 import * as report from './report.mjs';
 

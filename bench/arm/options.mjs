@@ -1,6 +1,6 @@
 // @ts-check
 /** The command line of `npm run bench:arm`. */
-import { parseArgs } from 'node:util';
+import { FLAG, TEXT, UsageError, parse, someOf } from '../options.mjs';
 import { CPUS } from './plan.mjs';
 
 export const HELP = `usage: npm run bench:arm -- [options]
@@ -32,17 +32,22 @@ const NODES = ['22', '24', '26'];
  * @property {boolean} help
  */
 
-/** What the user got wrong. */
-export class UsageError extends Error {}
-
 /** @param {string[]} args @param {readonly string[]} formats all there are @returns {Options} */
 export function parseOptions(args, formats) {
-  const { values } = parse(args);
+  const values = parse(args, {
+    cpu: TEXT,
+    format: TEXT,
+    only: TEXT,
+    node: TEXT,
+    update: FLAG,
+    'llama-cpp': FLAG,
+    json: FLAG,
+  });
   const options = {
-    cpus: /** @type {import('./plan.mjs').Cpu[]} */ (oneOf('--cpu', values.cpu, Object.keys(CPUS))),
-    formats: values.format === undefined ? undefined : oneOf('--format', values.format, formats),
-    parts: /** @type {Options['parts']} */ (oneOf('--only', values.only, PARTS)),
-    nodeMajor: oneOf('--node', values.node ?? BUDGET_NODE, NODES)[0] ?? BUDGET_NODE,
+    cpus: /** @type {import('./plan.mjs').Cpu[]} */ (someOf('--cpu', values.cpu, Object.keys(CPUS))),
+    formats: values.format === undefined ? undefined : someOf('--format', values.format, formats),
+    parts: /** @type {Options['parts']} */ (someOf('--only', values.only, PARTS)),
+    nodeMajor: someOf('--node', values.node ?? BUDGET_NODE, NODES)[0] ?? BUDGET_NODE,
     update: values.update ?? false,
     llamaCpp: values['llama-cpp'] ?? false,
     json: values.json ?? false,
@@ -52,39 +57,4 @@ export function parseOptions(args, formats) {
     throw new UsageError(`--update: the budget holds counts of Node ${BUDGET_NODE}`);
   }
   return options;
-}
-
-/** @param {string[]} args */
-function parse(args) {
-  const text = /** @type {const} */ ({ type: 'string' });
-  const flag = /** @type {const} */ ({ type: 'boolean' });
-  try {
-    return parseArgs({
-      args,
-      options: {
-        cpu: text,
-        format: text,
-        only: text,
-        node: text,
-        update: flag,
-        'llama-cpp': flag,
-        json: flag,
-        help: { ...flag, short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(/** @type {Error} */ (error).message, { cause: error });
-  }
-}
-
-/** All where nothing is asked for. @param {string} option @param {string | undefined} text @param {readonly string[]} known */
-function oneOf(option, text, known) {
-  if (text === undefined) return [...known];
-  return text.split(',').map((name) => {
-    const found = known.find((each) => each.toLowerCase() === name.trim().toLowerCase());
-    if (found === undefined) {
-      throw new UsageError(`${option}: there is no "${name}"; known: ${known.join(', ')}`);
-    }
-    return found;
-  });
 }

@@ -8,10 +8,11 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeMachine, NOISE, watchOthers } from '../machine.mjs';
+import { UsageError } from '../options.mjs';
 import { Matmul, MATMUL_FORMATS } from '../matmul.mjs';
 import { casesOf } from './cases.mjs';
 import { timeSteps } from './measure.mjs';
-import { HELP, parseOptions, UsageError } from './options.mjs';
+import { HELP, parseOptions } from './options.mjs';
 import { chartOf, compareRows, renderComparison, renderLimits, renderTable, rowOf } from './report.mjs';
 
 /** @template T @param {string} path below dist @returns {Promise<T>} */

@@ -1,6 +1,6 @@
 // @ts-check
 /** The command line of `npm run bench:kernels`. */
-import { parseArgs } from 'node:util';
+import { FLAG, TEXT, UsageError, count, counts, list, parse, someOf } from '../options.mjs';
 
 export const HELP = `usage: npm run bench:kernels -- [options]
 Times the weight kernels: every format, variant, typical shape and thread count, in short alternated rounds.
@@ -54,38 +54,46 @@ const LEAST_SAMPLES = 30;
  * @property {boolean} help
  */
 
-/** What the user got wrong. */
-export class UsageError extends Error {}
-
 /**
  * @param {string[]} args
  * @param {{ cores: number, formats: readonly string[], variants: readonly string[] }} known
  * @returns {Options}
  */
 export function parseOptions(args, { cores, formats, variants }) {
-  const { values } = parse(args);
+  const values = parse(args, {
+    kernel: TEXT,
+    format: TEXT,
+    variant: TEXT,
+    shape: TEXT,
+    tokens: TEXT,
+    threads: { ...TEXT, short: 't' },
+    cold: FLAG,
+    samples: TEXT,
+    'sample-ms': TEXT,
+    quick: FLAG,
+    revectorize: FLAG,
+    against: TEXT,
+    out: TEXT,
+    compare: TEXT,
+    json: FLAG,
+    chart: TEXT,
+  });
   const quick = values.quick ?? false;
   const shapes = values.shape ?? (quick ? QUICK_SHAPES : undefined);
   const threads = values.threads
-    ? list(values.threads).map((text) => count('--threads', text))
+    ? counts('--threads', values.threads)
     : Array.from({ length: quick ? 1 : cores }, (_, i) => i + 1);
   const samples = count('--samples', values.samples ?? String(LEAST_SAMPLES));
   if (samples < LEAST_SAMPLES) throw new UsageError(`--samples: at least ${LEAST_SAMPLES}`);
   const tokens = count('--tokens', values.tokens ?? '64');
   if (tokens < 4) throw new UsageError('--tokens: at least 4, fewer go through the GEMV kernel');
   return {
-    kernels: /** @type {('gemv' | 'gemm')[]} */ (
-      oneOf('--kernel', values.kernel ? list(values.kernel) : ['gemv', 'gemm'], ['gemv', 'gemm'])
-    ),
-    formats: values.format
-      ? oneOf('--format', list(values.format), formats)
-      : quick
-        ? QUICK_FORMATS
-        : undefined,
-    variants: values.variant ? oneOf('--variant', list(values.variant), variants) : undefined,
+    kernels: /** @type {('gemv' | 'gemm')[]} */ (someOf('--kernel', values.kernel, ['gemv', 'gemm'])),
+    formats: values.format ? someOf('--format', values.format, formats) : quick ? QUICK_FORMATS : undefined,
+    variants: values.variant ? someOf('--variant', values.variant, variants) : undefined,
     shapes: { gemv: parseShapes(shapes ?? GEMV_SHAPES), gemm: parseShapes(shapes ?? GEMM_SHAPES) },
     tokens,
-    threads: [...new Set(threads)],
+    threads,
     cold: values.cold ?? false,
     samples,
     sampleMs: count('--sample-ms', values['sample-ms'] ?? (quick ? '2' : '5')),
@@ -97,62 +105,6 @@ export function parseOptions(args, { cores, formats, variants }) {
     chart: values.chart,
     help: values.help ?? false,
   };
-}
-
-/** @param {string[]} args */
-function parse(args) {
-  const text = /** @type {const} */ ({ type: 'string' });
-  const flag = /** @type {const} */ ({ type: 'boolean' });
-  try {
-    return parseArgs({
-      args,
-      options: {
-        kernel: text,
-        format: text,
-        variant: text,
-        shape: text,
-        tokens: text,
-        threads: { ...text, short: 't' },
-        cold: flag,
-        samples: text,
-        'sample-ms': text,
-        quick: flag,
-        revectorize: flag,
-        against: text,
-        out: text,
-        compare: text,
-        json: flag,
-        chart: text,
-        help: { ...flag, short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(/** @type {Error} */ (error).message, { cause: error });
-  }
-}
-
-/** @param {string} text */
-const list = (text) =>
-  text
-    .split(',')
-    .map((each) => each.trim())
-    .filter((each) => each !== '');
-
-/** @param {string} option @param {string} text */
-function count(option, text) {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new UsageError(`${option}: "${text}" is not a count`);
-  return value;
-}
-
-/** The names as they are written in `known`. @param {string} option @param {string[]} names @param {readonly string[]} known */
-function oneOf(option, names, known) {
-  return names.map((name) => {
-    const found = known.find((each) => each.toLowerCase() === name.toLowerCase());
-    if (found === undefined)
-      throw new UsageError(`${option}: there is no "${name}"; known: ${known.join(', ')}`);
-    return found;
-  });
 }
 
 /** @param {string} text @returns {MatrixShape[]} */

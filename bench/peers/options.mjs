@@ -1,6 +1,6 @@
 // @ts-check
 /** The command line of `npm run bench:peers`. */
-import { parseArgs } from 'node:util';
+import { FLAG, TEXT, UsageError, count, counts, parse, someOf } from '../options.mjs';
 
 export const HELP = `usage: npm run bench:peers -- [options]
 Measures nibble and other engines on one GGUF file, in turn, each time in a process of its own.
@@ -40,21 +40,34 @@ example: npm run bench:peers -- --random 1.1b:Q4_0 --threads 2 --rounds 5
  * @property {boolean} help
  */
 
-/** What the user got wrong. */
-export class UsageError extends Error {}
-
 /**
  * @param {string[]} args
  * @param {{ cores: number, peers: readonly string[] }} host cores of the machine, and the peers there are
  * @returns {Options}
  */
 export function parseOptions(args, { cores, peers: known }) {
-  const { values } = parse(args);
+  const values = parse(args, {
+    model: { ...TEXT, short: 'm' },
+    random: TEXT,
+    threads: { ...TEXT, short: 't' },
+    rounds: { ...TEXT, short: 'r' },
+    prefill: TEXT,
+    decode: TEXT,
+    'time-limit': TEXT,
+    full: FLAG,
+    onnx: TEXT,
+    peers: TEXT,
+    python: FLAG,
+    cache: TEXT,
+    offline: FLAG,
+    json: FLAG,
+  });
   if (values.model !== undefined && values.random !== undefined) {
     throw new UsageError('give --model or --random, not both');
   }
   const threads = counts('--threads', values.threads ?? (cores > 1 ? '1,2' : '1'));
-  const peers = values.peers === 'none' ? [] : list(values.peers ?? 'node-llama-cpp,wllama');
+  const peers =
+    values.peers === 'none' ? [] : someOf('--peers', values.peers ?? 'node-llama-cpp,wllama', known);
   if (values.python) peers.push('llama-cpp-python');
   if (values.onnx !== undefined) peers.push('transformers.js');
   if (values.full && (values.model ?? values.random) !== undefined) {
@@ -62,10 +75,6 @@ export function parseOptions(args, { cores, peers: known }) {
   }
   if (values.full && values.onnx !== undefined) {
     throw new UsageError('--onnx is an export of one model, --full has several');
-  }
-  const unknown = peers.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new UsageError(`--peers: there is no "${unknown}"; known: ${known.join(', ')}`);
   }
   return {
     model: values.model,
@@ -83,54 +92,4 @@ export function parseOptions(args, { cores, peers: known }) {
     json: values.json ?? false,
     help: values.help ?? false,
   };
-}
-
-/** @param {string[]} args */
-function parse(args) {
-  const text = /** @type {const} */ ({ type: 'string' });
-  const flag = /** @type {const} */ ({ type: 'boolean' });
-  try {
-    return parseArgs({
-      args,
-      options: {
-        model: { ...text, short: 'm' },
-        random: text,
-        threads: { ...text, short: 't' },
-        rounds: { ...text, short: 'r' },
-        prefill: text,
-        decode: text,
-        'time-limit': text,
-        full: flag,
-        onnx: text,
-        peers: text,
-        python: flag,
-        cache: text,
-        offline: flag,
-        json: flag,
-        help: { ...flag, short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(/** @type {Error} */ (error).message, { cause: error });
-  }
-}
-
-/** @param {string} text */
-function list(text) {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
-
-/** @param {string} option @param {string} text */
-function count(option, text) {
-  if (!/^[1-9]\d{0,3}$/.test(text))
-    throw new UsageError(`${option}: "${text}" is not a number from 1 to 9999`);
-  return Number(text);
-}
-
-/** @param {string} option @param {string} text */
-function counts(option, text) {
-  return [...new Set(list(text).map((each) => count(option, each)))];
 }
