@@ -9,6 +9,7 @@ export { quantizeRow, quantizeRowBy } from './quant/activations';
 export { tileBytes } from './ops/kv-cache';
 export { normRow } from './ops/norm';
 export { readAll, spinDots, spinMadds } from './limits';
+export { signedDot } from './isa';
 
 /**
  * Rewrites rows of a weight matrix as groups of 8; `repack` is a table index. Rows that the last group lacks are zero.

@@ -76,6 +76,14 @@ export function signedDot(): bool {
   return i32x4.extract_lane(least, 0) == 65536 && i32x4.extract_lane(mixed, 0) == -65024;
 }
 
+/** Sums of neighbouring 32-bit lanes of two accumulators of dotStep: [a0 + a1, a2 + a3, b0 + b1, b2 + b3]. */
+// @ts-ignore: decorator
+@inline export function pairwise(a: v128, b: v128): v128 {
+  const even = v128.shuffle<i32>(a, b, 0, 2, 4, 6), odd = v128.shuffle<i32>(a, b, 1, 3, 5, 7);
+  if (VARIANT == DOT4) return i32x4.add(even, odd);
+  return i16x8.add(even, odd);
+}
+
 /** The row sums, i32x4, of an accumulator of dotStep. */
 // @ts-ignore: decorator
 @inline export function dotSum(acc: v128): v128 {

@@ -31,7 +31,7 @@ const readme = {
         ((fileRowBytes(format, 256) * 8) / 256).toFixed(2),
         (groupBytes(format, 256) / 256).toFixed(2),
         format.form === 'f32' ? 'f32' : 'int8',
-        format.layout,
+        format.layoutText,
       ]),
     ),
   architectures: () => ARCHITECTURES.map((architecture) => `\`${architecture.name}\``).join(', '),

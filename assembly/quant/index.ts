@@ -6,6 +6,10 @@
 import * as float from './float';
 import * as interleaved from './q4_0-interleaved';
 import * as q4_0 from './q4_0';
+import * as q4_0Rows from './q4_0-rows';
+import * as q4_0_4x4 from './q4_0-4x4';
+import * as q4_0_4x8 from './q4_0-4x8';
+import * as q4_0_8x8 from './q4_0-8x8';
 import * as q4_1 from './q4_1';
 import * as q5_0 from './q5_0';
 import * as q5_1 from './q5_1';
@@ -65,6 +69,11 @@ export function kernelIndex(format: i32, kind: i32): u32 {
     case 17: return pick(kind, q4_0.gemv.index, q4_0.gemm.index, q4_0.dequantize.index, interleaved.repack8x8.index);
     case 18: return pick(kind, i8int.gemv.index, i8int.gemm.index, i8int.dequantize.index, i8int.repack.index);
     case 19: return pick(kind, iq4_xs.gemv.index, iq4_xs.gemm.index, iq4_xs.dequantize.index, iq4_xs.repack.index);
+    // Other layouts of Q4_0.
+    case 40: return pick(kind, q4_0Rows.gemv.index, q4_0Rows.gemm.index, q4_0Rows.dequantize.index, q4_0Rows.repack.index);
+    case 41: return pick(kind, q4_0_4x4.gemv.index, q4_0_4x4.gemm.index, q4_0_4x4.dequantize.index, q4_0_4x4.repack.index);
+    case 42: return pick(kind, q4_0_4x8.gemv.index, q4_0_4x8.gemm.index, q4_0_4x8.dequantize.index, q4_0_4x8.repack.index);
+    case 43: return pick(kind, q4_0_8x8.gemv.index, q4_0_8x8.gemm.index, q4_0_8x8.dequantize.index, q4_0_8x8.repack.index);
     // For kernels from outside: src/engine/linear.ts.
     case 32: return pick(kind, 0, 0, 0, linear.repackQ4_0Groups.index);
     case 33: return pick(kind, 0, 0, 0, linear.repackQ4_0Rows.index);

@@ -17,11 +17,20 @@ import { DOT4, MASK_03, MASK_04, MASK_0F, MASK_10, MASK_30 } from '../isa';
 // @ts-ignore: decorator
 @inline export function nibble(plane: usize, v: i32, i: i32): v128 {
   const at = plane + ((i & 3) << 5) + (v << 4);
-  if (i < 4) return v128.and(v128.load(at), v128.load(MASK_0F));
+  return i < 4 ? lowNibbles(v128.load(at)) : highNibbles(v128.load(at));
+}
+
+// @ts-ignore: decorator
+@inline export function lowNibbles(bytes: v128): v128 {
+  return v128.and(bytes, v128.load(MASK_0F));
+}
+
+// @ts-ignore: decorator
+@inline export function highNibbles(bytes: v128): v128 {
   // ARM shifts bytes; x86 does not.
-  if (VARIANT == DOT4) return i8x16.shr_u(v128.load(at), 4);
+  if (VARIANT == DOT4) return i8x16.shr_u(bytes, 4);
   // i16 lanes: the mask also drops the bits that cross from one byte to the other.
-  return v128.and(i16x8.shr_u(v128.load(at), 4), v128.load(MASK_0F));
+  return v128.and(i16x8.shr_u(bytes, 4), v128.load(MASK_0F));
 }
 
 /** Bits shifted so that bit `from` of each byte comes to bit `to`, not yet masked. */

@@ -42,7 +42,7 @@ async function openModel(
       onDownload: progress.onDownload,
       onProgress: progress.onLoad,
       onNotice: aside,
-      onFallback: aside,
+      onFallback: options.load?.onFallback ?? aside,
       onResolved: (found) => {
         progress.stop();
         resolved = found;
@@ -116,7 +116,7 @@ export function storeOptionsOf(flags: RunFlags): { offline?: boolean; format?: s
 }
 
 function describe(context: CliContext, { info }: Model, resolved: ResolvedModel): void {
-  const weights = info.weightTypes.map((w) => `${w.type} ${bytesText(w.bytes)} (${w.layout})`).join(', ');
+  const weights = info.weightTypes.map((w) => `${w.type} ${bytesText(w.bytes)} (${w.layoutText})`).join(', ');
   context.notice(`model ${resolved.name} (${resolved.source}): ${resolved.paths.join(', ')}`);
   context.notice(`${info.architecture}, ${info.layers} layers, width ${info.embeddingLength}: ${weights}`);
   context.notice(

@@ -27,18 +27,18 @@ export const LINEAR_SCRATCH = 65536;
 
 const byName = (name: string) => FORMATS.find((format) => format.name === name)!;
 
-function variation(name: string, kernel: number, layout: string): WeightFormat {
-  return { ...byName(name), kernel, groupBlockBytes: 160, layout };
+function variation(name: string, kernel: number, layout: string, layoutText: string): WeightFormat {
+  return { ...byName(name), kernel, groupBlockBytes: 160, layout, layoutText };
 }
 
 /** Run-time formats by layout and the file's format. `kernel`: see assembly/quant/index.ts. */
 const LAYOUTS: Record<LinearKernel['layout'], Partial<Record<string, WeightFormat>>> = {
   rows: {
-    Q4_0: variation('Q4_0', 33, 'rows of blocks'),
-    Q4_1: variation('Q4_1', 34, 'rows of blocks'),
+    Q4_0: variation('Q4_0', 33, 'rows', 'rows of blocks'),
+    Q4_1: variation('Q4_1', 34, 'rows', 'rows of blocks'),
   },
   groups: {
-    Q4_0: variation('Q4_0', 32, '8 rows x 4 columns, with minimums'),
+    Q4_0: variation('Q4_0', 32, '8x4', '8 rows x 4 columns, with minimums'),
     Q4_1: byName('Q4_1'),
   },
 };

@@ -2,12 +2,11 @@
 import { AbortedError, GgufError, ModelError, UsageError, WorkerError } from '../errors.ts';
 import { findNumber } from '../gguf/metadata.ts';
 import { fileTypeName } from '../gguf/file-types.ts';
-import { typeLabel } from '../gguf/tensor-types.ts';
 import { fingerprint } from '../gguf/fingerprint.ts';
 import type { ByteSource, GgufFile } from '../gguf/types.ts';
 import { PAGE } from '../kernels/control.ts';
 import { instantiate, plug } from '../kernels/exports.ts';
-import { formatOf } from '../kernels/formats.ts';
+import { LAYOUTS } from '../kernels/formats.ts';
 import { Engine } from './engine.ts';
 import { splitOf } from './fusion.ts';
 import {
@@ -21,7 +20,6 @@ import {
 } from './host.ts';
 import { KV_CODES } from './layout/pages.ts';
 import type { LayoutOptions, SegmentLayout } from './layout/types.ts';
-import { weightsOf } from './layout/weights.ts';
 import { bytesPerToken } from './profile.ts';
 import { writeSegment } from './records/index.ts';
 import { RopeTable } from './rope.ts';
@@ -30,6 +28,7 @@ import { layoutModel } from './segments.ts';
 import { PageStore } from './state/pages.ts';
 import { modelName, readSpec } from './spec.ts';
 import { loadTasks } from './tasks.ts';
+import { missingLayouts, typeLayouts } from './weight-layouts.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import type { KernelVariant, KvType, LoadOptions, ModelInfo } from './types.ts';
 
@@ -103,6 +102,7 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
     pages: Math.ceil(contextSize / PAGE),
     kvType: oneOf('kvType', options.kvType ?? (encoder ? 'f32' : 'f16'), Object.keys(KV_CODES) as KvType[]),
     exact: oneOf('activations', options.activations ?? 'int8', ['int8', 'f32']) === 'f32',
+    weightLayout: options.layout === undefined ? undefined : oneOf('layout', options.layout, LAYOUTS),
     profile: options.profile ?? false,
     split: splitOf(options.fuse),
     observe: options.observe ?? false,
@@ -112,6 +112,9 @@ export async function planModel(file: GgufFile, options: ResolvedOptions): Promi
     throw new UsageError(
       'a kernel from outside computes with int8 activations: leave --activations f32 away',
     );
+  }
+  if (layoutOptions.weightLayout !== undefined && layoutOptions.exact) {
+    throw new UsageError('layouts are for the kernels with int8 activations: leave --activations f32 away');
   }
   const layouts = layoutModel(spec, layoutOptions, options.segmentLimit);
   const sum = (f: (layout: SegmentLayout) => number) =>
@@ -139,6 +142,10 @@ export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promis
   const { onProgress, signal } = options;
   if (signal?.aborted) throw new AbortedError();
   onProgress?.({ stage: 'kernels', bytes: 0, totalBytes: 0 });
+  const { weightLayout } = layoutOptions;
+  const missing =
+    weightLayout !== undefined && missingLayouts(typeLayouts(layouts, weightLayout), weightLayout);
+  if (missing) options.onFallback?.(missing);
   const module = await host.kernels(options.variant);
   const segments = layouts.map((layout) => {
     const memory = allocate(layout.bytes);
@@ -252,23 +259,12 @@ async function waitForLoad(
 function modelInfo(file: GgufFile, plan: Plan, loadMs: number): ModelInfo {
   const { spec, options, layoutOptions, layouts } = plan;
   const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-  const byType = new Map<string, { bytes: number; layout: string }>();
-  const used = new Set(
-    layouts.flatMap((layout) => layout.program.ops.flatMap(weightsOf)).map((w) => w.tensor.name),
-  );
-  for (const tensor of file.tensors) {
-    if (!used.has(tensor.name) || tensor.shape.length < 2) continue;
-    const type = typeLabel(tensor.type);
-    const entry = byType.get(type) ?? {
-      bytes: 0,
-      layout: formatOf(tensor.type, tensor.shape[1]!)?.layout ?? '',
-    };
-    entry.bytes += tensor.byteLength;
-    byType.set(type, entry);
-  }
-  const weightTypes = [...byType]
-    .map(([type, entry]) => ({ type, ...entry }))
-    .sort((a, b) => b.bytes - a.bytes);
+  const weightTypes = typeLayouts(layouts, layoutOptions.weightLayout).map(({ type, bytes, format }) => ({
+    type,
+    bytes,
+    layout: format.layout,
+    layoutText: format.layoutText,
+  }));
   const fileType = findNumber(file.metadata, 'general.file_type');
   return {
     source: file.sources[0]!.name,

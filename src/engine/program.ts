@@ -145,8 +145,12 @@ export interface SegmentProgram {
  *
  * @throws ModelError for a missing tensor, a wrong shape or a type without kernels
  */
-export function compileProgram(spec: ModelSpec, cuts: readonly number[], exact: boolean): SegmentProgram[] {
-  const weights = new Weights(spec);
+export function compileProgram(
+  spec: ModelSpec,
+  cuts: readonly number[],
+  { exact, weightLayout }: { exact: boolean; weightLayout?: string },
+): SegmentProgram[] {
+  const weights = new Weights(spec, weightLayout);
   const starts = [0, ...cuts];
   return starts.map((first, i) => {
     const last = starts[i + 1] ?? spec.layers.length;

@@ -19,7 +19,7 @@ export function layoutModel(spec: ModelSpec, options: LayoutOptions, limit = MEM
   const { kernel } = options;
   const plugged = (program: SegmentProgram) => (kernel ? plugLinear(program, kernel) : program);
   const compile = (cuts: number[]) =>
-    compileProgram(spec, cuts, options.exact).map((program) => plugged(splitProgram(program, options.split)));
+    compileProgram(spec, cuts, options).map((program) => plugged(splitProgram(program, options.split)));
   const apart = compile(Array.from({ length: layers - 1 }, (_, i) => i + 1));
   const needs = apart.map((program) => {
     const layout = layoutSegment(spec, program, options);

@@ -46,6 +46,11 @@ export interface LoadOptions {
    * these fused.
    */
   fuse?: boolean | readonly Fusion[];
+  /**
+   * Run-time layout of the weights, one of LAYOUTS in kernels/formats.ts, such as `4x4`: the same results at another speed.
+   * Types that do not have it stay in their default layout, which `onFallback` is told.
+   */
+  layout?: string;
   /** Pins a kernel variant instead of taking the winner of the first-start race. */
   variant?: KernelVariant;
   /** Bytes of weights per WebAssembly memory; default: just under 4 GiB. */
@@ -63,6 +68,7 @@ export interface LoadOptions {
   observe?: boolean;
   /** On too little memory, try a smaller context, then a q8_0 cache; every attempt is reported. */
   fallback?: boolean;
+  /** What is done otherwise than asked for. */
   onFallback?: (message: string) => void;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
@@ -196,8 +202,8 @@ export interface ModelInfo {
   kvType: KvType;
   activations: ActivationType;
   variant: KernelVariant;
-  /** Weight types and their bytes in the file, largest first. */
-  weightTypes: { type: string; bytes: number; layout: string }[];
+  /** Weight types, their bytes in the file and their run-time layouts, largest first. */
+  weightTypes: { type: string; bytes: number; layout: string; layoutText: string }[];
   loadMs: number;
   /** Bytes of WebAssembly memory: weights, KV cache, work buffers. */
   memoryBytes: number;

@@ -2,7 +2,14 @@
 import { ModelError } from '../errors.ts';
 import { typeLabel } from '../gguf/tensor-types.ts';
 import type { GgufTensor } from '../gguf/types.ts';
-import { formatOf, I8, type ActivationForm, type WeightFormat } from '../kernels/formats.ts';
+import {
+  formatOf,
+  I8,
+  inLayout,
+  layoutsOf,
+  type ActivationForm,
+  type WeightFormat,
+} from '../kernels/formats.ts';
 import type { ModelSpec } from './architectures/types.ts';
 
 /** A weight matrix [rows, columns] or vector of a segment: a tensor, or a range of its rows. */
@@ -65,9 +72,12 @@ function keyOf(name: string, rows: number, { first, of }: Part): string {
 /** Finds, checks and describes the tensors of a model. */
 export class Weights {
   private readonly spec: ModelSpec;
+  private readonly layout?: string;
 
-  constructor(spec: ModelSpec) {
+  /** @param layout the run-time layout of matrices whose format has it; the others have their default one */
+  constructor(spec: ModelSpec, layout?: string) {
     this.spec = spec;
+    this.layout = layout;
   }
 
   has(name: string): boolean {
@@ -147,7 +157,8 @@ export class Weights {
       rows: cut.columns,
       columns: cut.rows,
       format: F32,
-      transposed: cut.format,
+      // Its bytes are only read once, in the default layout.
+      transposed: layoutsOf(cut.format!)[0],
     };
   }
 
@@ -155,7 +166,7 @@ export class Weights {
     const format = formatOf(tensor.type, rows);
     if (!format)
       throw new ModelError(`tensor ${tensor.name}: type ${typeLabel(tensor.type)} is not supported`);
-    return format;
+    return (this.layout !== undefined && inLayout(format, this.layout)) || format;
   }
 
   vector(name: string, length: number, part: Part = { first: 0, of: length }): Weight {

@@ -54,6 +54,8 @@ export interface KernelExports {
   spinDots(rounds: number, to: number): void;
   spinMadds(rounds: number, to: number): void;
   readAll(from: number, bytes: number): number;
+  /** Not 0: dot4 here takes whole signed bytes, as the kernels of signedLayout in formats.ts need. */
+  signedDot(): number;
   table: WebAssembly.Table;
   memory: WebAssembly.Memory;
 }

@@ -1,6 +1,6 @@
 /**
- * The weight formats: one row each. `kernel` is the row's number in assembly/quant/index.ts; layouts are
- * drawn at the top of assembly/quant/*.ts.
+ * The weight formats: one row each, and one for each other layout of a format. `kernel` is the row's number in
+ * assembly/quant/index.ts; layouts are drawn at the top of assembly/quant/*.ts.
  */
 
 /**
@@ -22,8 +22,10 @@ export interface WeightFormat {
   /** Columns per unit as the kernels count: blocks of 32, or single columns. */
   unitColumns: number;
   form: ActivationForm;
-  /** Name of the run-time layout, as `nibble inspect` shows it. */
+  /** Name of the run-time layout, as --layout takes it: rows and columns (of ggml's: bytes) that lie together. */
   layout: string;
+  /** The same in words. */
+  layoutText: string;
   /** Rows that lie interleaved in the file; their number must divide a matrix's rows, or it is plain Q4_0. */
   interleave?: number;
   /**
@@ -33,13 +35,19 @@ export interface WeightFormat {
   errorBudget: number;
 }
 
+/** `8x4` of '8 rows x 4 columns ...'; `rows` where none lie together. */
+function layoutName(text: string): string {
+  const [, rows, run] = /^(\d+) rows x (\d+) /.exec(text) ?? [];
+  return rows === undefined ? 'rows' : `${rows}x${run}`;
+}
+
 function row(
   name: string,
   type: number,
   kernel: number,
   [blockColumns, blockBytes, groupBlockBytes]: [number, number, number],
   form: ActivationForm,
-  layout: string,
+  layoutText: string,
   interleave?: number,
 ): WeightFormat {
   const unitColumns = form === 'f32' ? 1 : 32;
@@ -53,7 +61,8 @@ function row(
     groupBlockBytes,
     unitColumns,
     form,
-    layout,
+    layout: layoutName(layoutText),
+    layoutText,
     interleave,
     errorBudget,
   };
@@ -82,6 +91,19 @@ export const FORMATS: readonly WeightFormat[] = [
   row('IQ4_XS', 23, 19, [256, 136, 1104], 'int16', '8 rows x 2 columns, nibbles by table'),
 ];
 
+/** Formats in other layouts than their default one, the row of FORMATS: the same results, at another speed. */
+export const OTHER_LAYOUTS: readonly WeightFormat[] = [
+  row('Q4_0', 2, 40, [32, 18, 144], 'int8', 'row after row'),
+  row('Q4_0', 2, 41, [32, 18, 144], 'int8', '4 rows x 4 bytes'),
+  row('Q4_0', 2, 42, [32, 18, 144], 'int8', '4 rows x 8 bytes'),
+  row('Q4_0', 2, 43, [32, 18, 144], 'int8', '8 rows x 8 bytes'),
+];
+
+/** All names of layouts. */
+export const LAYOUTS: readonly string[] = [
+  ...new Set([...FORMATS, ...OTHER_LAYOUTS].map(({ layout }) => layout)),
+];
+
 const BY_TYPE = new Map(FORMATS.map((format) => [format.type, format]));
 const Q4_0 = BY_TYPE.get(2)!;
 /** Whole numbers, whose scales are in tensors of their own. */
@@ -91,6 +113,29 @@ export const I8 = BY_TYPE.get(24)!;
 export function formatOf(type: number, rows: number): WeightFormat | undefined {
   const format = BY_TYPE.get(type);
   return format?.interleave && rows % format.interleave !== 0 ? Q4_0 : format;
+}
+
+/** A format in each of its layouts, the default one first. */
+export function layoutsOf(format: WeightFormat): readonly WeightFormat[] {
+  return [BY_TYPE.get(format.type)!, ...OTHER_LAYOUTS.filter(({ type }) => type === format.type)];
+}
+
+/** A format in another of its layouts, or undefined where it has none of that name. */
+export function inLayout(format: WeightFormat, layout: string): WeightFormat | undefined {
+  return layoutsOf(format).find((each) => each.layout === layout);
+}
+
+/**
+ * What the layout of a format of signed bytes becomes where the kernels' dot takes these whole (signedDot in
+ * assembly/isa.ts); undefined for the other formats.
+ */
+export function signedLayout({
+  form,
+  layoutText,
+}: WeightFormat): Pick<WeightFormat, 'layout' | 'layoutText'> | undefined {
+  if (form !== 'int16' && form !== 'static') return undefined;
+  const text = layoutText.replace('8 rows x 2 columns', '8 rows x 4 columns');
+  return { layout: layoutName(text), layoutText: text };
 }
 
 /** Bytes of one row in the file. */

@@ -53,7 +53,7 @@ type Weights = 'random' | 'largest';
 const Q4_0 = FORMATS.find((format) => format.name === 'Q4_0')!;
 
 /** The same numbers on every machine: -1 <= x < 1. */
-function generator(): () => number {
+export function generator(): () => number {
   let state = 0x9e3779b9;
   return () => {
     state ^= state << 13;
@@ -169,7 +169,7 @@ class Bench {
 }
 
 /** Fills Q4_0 blocks as files hold them: an f16 scale, 32 nibbles. */
-function fillBlocks(bytes: Uint8Array, weights: Weights): void {
+export function fillBlocks(bytes: Uint8Array, weights: Weights): void {
   const random = generator();
   for (let at = 0; at < bytes.length; at += 18) {
     // 0x3c00 is 1; 0x2100 .. 0x22ff lies between 1/128 and 1/64, of either sign.

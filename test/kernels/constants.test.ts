@@ -5,10 +5,14 @@ import * as control from '../../src/kernels/control.ts';
 import * as exportsModule from '../../src/kernels/exports.ts';
 import {
   FORMATS,
+  LAYOUTS,
+  OTHER_LAYOUTS,
   activationBytes,
   fileRowBytes,
   formatOf,
   groupBytes,
+  inLayout,
+  layoutsOf,
   units,
 } from '../../src/kernels/formats.ts';
 import * as record from '../../src/kernels/record.ts';
@@ -63,13 +67,16 @@ describe('constants', () => {
 });
 
 describe('FORMATS', () => {
-  it.each(FORMATS)('$name: 8 rows take at most 5 % more than in the file', (format) => {
-    const columns = format.blockColumns * 4;
-    const file = 8 * fileRowBytes(format, columns);
-    expect(groupBytes(format, columns)).toBeGreaterThanOrEqual(file);
-    expect(groupBytes(format, columns)).toBeLessThanOrEqual(1.05 * file);
-    expect(units(format, columns)).toBe(format.form === 'f32' ? columns : columns / 32);
-  });
+  it.each([...FORMATS, ...OTHER_LAYOUTS])(
+    '$name $layout: 8 rows take at most 5 % more than in the file',
+    (format) => {
+      const columns = format.blockColumns * 4;
+      const file = 8 * fileRowBytes(format, columns);
+      expect(groupBytes(format, columns)).toBeGreaterThanOrEqual(file);
+      expect(groupBytes(format, columns)).toBeLessThanOrEqual(1.05 * file);
+      expect(units(format, columns)).toBe(format.form === 'f32' ? columns : columns / 32);
+    },
+  );
 
   it('finds formats by GGUF type; interleaved ones only where their rows come out even', () => {
     for (const format of FORMATS) expect(formatOf(format.type, 8)).toBe(format);
@@ -77,5 +84,21 @@ describe('FORMATS', () => {
     expect(formatOf(31, 6)!.name).toBe('Q4_0');
     expect(formatOf(33, 12)!.name).toBe('Q4_0');
     expect(formatOf(9999, 8)).toBeUndefined();
+  });
+
+  it('finds a format in another layout, where it has that', () => {
+    const q4_0 = formatOf(2, 8)!;
+    expect(layoutsOf(q4_0).map(({ layout }) => layout)).toEqual(['8x4', 'rows', '4x4', '4x8', '8x8']);
+    for (const other of OTHER_LAYOUTS) {
+      expect(inLayout(formatOf(other.type, 8)!, other.layout)).toBe(other);
+      expect(layoutsOf(other)).toEqual(layoutsOf(q4_0));
+      // The same file and the same activations: nothing else in a program depends on the layout.
+      const { blockColumns, blockBytes, unitColumns, form } = formatOf(other.type, 8)!;
+      expect(other).toMatchObject({ blockColumns, blockBytes, unitColumns, form });
+      expect(LAYOUTS).toContain(other.layout);
+    }
+    expect(inLayout(q4_0, '8x4')).toBe(q4_0);
+    expect(inLayout(formatOf(14, 8)!, '4x4')).toBeUndefined();
+    expect(new Set(LAYOUTS).size).toBe(LAYOUTS.length);
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { FORMATS, formatOf } from '../../src/kernels/formats.ts';
+import { FORMATS, OTHER_LAYOUTS, formatOf } from '../../src/kernels/formats.ts';
 import { sameBits } from './check.ts';
 import { checkDequantize, toF32 } from './dequantize.ts';
 import { Machine, VARIANTS } from './machine.ts';
@@ -10,7 +10,8 @@ import { SCALES, interleaving, randomWeights, setScales } from './twins/weights.
 
 const fixture = (name: string) =>
   new Uint8Array(readFileSync(new URL(`../fixtures/kernels/${name}`, import.meta.url)));
-const plain = FORMATS.filter((format) => !format.interleave);
+const plain = [...FORMATS.filter((format) => !format.interleave), ...OTHER_LAYOUTS];
+const all = [...FORMATS, ...OTHER_LAYOUTS];
 const interleaved = FORMATS.filter((format) => format.interleave);
 const q4_0 = formatOf(2, 8)!;
 
@@ -18,7 +19,7 @@ describe.each(VARIANTS)('%s: dequantize', (variant) => {
   const machine = new Machine(variant);
 
   // ggml has I8 for whole numbers, and quantizes nothing to it.
-  it.each(plain.filter(({ name }) => name !== 'I8'))('$name as ggml has it', (format) => {
+  it.each(plain.filter(({ name }) => name !== 'I8'))('$name $layout as ggml has it', (format) => {
     const [rows, columns] = [17, 256];
     const input = format.name === 'F32';
     const bytes = fixture(input ? 'input.f32.bin' : `${format.name}.q.bin`);
@@ -27,7 +28,7 @@ describe.each(VARIANTS)('%s: dequantize', (variant) => {
     checkDequantize(machine, format, bytes, rows, columns, expected);
   });
 
-  it.each(plain)('$name: 1 to 17 rows, odd numbers of blocks', (format) => {
+  it.each(plain)('$name $layout: 1 to 17 rows, odd numbers of blocks', (format) => {
     const source = random(1 + format.kernel);
     const block = format.blockColumns === 1 ? 37 : format.blockColumns;
     for (const rows of [1, 2, 3, 5, 7, 8, 9, 15, 16, 17]) {
@@ -38,7 +39,7 @@ describe.each(VARIANTS)('%s: dequantize', (variant) => {
     }
   });
 
-  it.each(plain)('$name: the rows that fill up a group are zeros', (format) => {
+  it.each(plain)('$name $layout: the rows that fill up a group are zeros', (format) => {
     const columns = format.blockColumns === 1 ? 40 : 256;
     machine.reset();
     const matrix = machine.repack(format, randomWeights(format, 3, columns, random(5)), 3, columns);
@@ -64,7 +65,7 @@ describe.each(VARIANTS)('%s: dequantize', (variant) => {
     }
   });
 
-  it.each(FORMATS.filter(({ name }) => name in SCALES))('$name: every kind of f16 scale', (format) => {
+  it.each(all.filter(({ name }) => name in SCALES))('$name $layout: every kind of f16 scale', (format) => {
     const columns = format.blockColumns;
     // Zero, the smallest and largest subnormal, the smallest normal, one, the largest; both signs.
     const scales = [0, 1, 0x3ff, 0x400, 0x3c00, 0x7bff].flatMap((bits) => [bits, bits | 0x8000]);
@@ -103,8 +104,8 @@ describe.each(VARIANTS)('%s: repackGroups', (variant) => {
     return machine.repack(format, bytes, rows, columns).bad !== 0;
   };
 
-  it.each(FORMATS.filter(({ name }) => name !== 'I8'))(
-    '$name: finds a NaN or an Inf wherever it is',
+  it.each(all.filter(({ name }) => name !== 'I8'))(
+    '$name $layout: finds a NaN or an Inf wherever it is',
     (format) => {
       const rows = 16;
       const clean = randomWeights(format, rows, columns, random(9));
@@ -137,7 +138,7 @@ describe.each(VARIANTS)('%s: repackGroups', (variant) => {
     },
   );
 
-  it.each(FORMATS)('$name: the largest finite scale is no reason to complain', (format) => {
+  it.each(all)('$name $layout: the largest finite scale is no reason to complain', (format) => {
     const bytes = randomWeights(format, 8, columns, random(4));
     if (format.name === 'MXFP4') for (let at = 0; at < bytes.length; at += 17) bytes[at] = 254;
     else if (format.name === 'F32') new Float32Array(bytes.buffer).fill(-3.4028234663852886e38);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { FORMATS } from '../../src/kernels/formats.ts';
+import { FORMATS, OTHER_LAYOUTS } from '../../src/kernels/formats.ts';
 import { Machine, VARIANTS, wasmOf } from './machine.ts';
 import type { Variant } from './machine.ts';
 
@@ -79,7 +79,8 @@ describe.each(VARIANTS)('%s.wasm', (variant) => {
   it('has a kernel of every kind for every format, and none for unknown ones', () => {
     const { kernels } = new Machine(variant, 2);
     const signatures = [7, 8, 5, 5];
-    for (const format of FORMATS) {
+    const all = [...FORMATS, ...OTHER_LAYOUTS];
+    for (const format of all) {
       for (const [kind, parameters] of signatures.entries()) {
         const index = kernels.kernelIndex(format.kernel, kind);
         expect(index).toBeGreaterThan(0);
@@ -89,7 +90,8 @@ describe.each(VARIANTS)('%s.wasm', (variant) => {
       }
     }
     expect(FORMATS.map(({ kernel }) => kernel)).toEqual(FORMATS.map((_, row) => row));
-    for (const unknown of [FORMATS.length, -1, 1000]) expect(kernels.kernelIndex(unknown, 0)).toBe(0);
+    expect(new Set(all.map(({ kernel }) => kernel)).size).toBe(all.length);
+    for (const unknown of [FORMATS.length, OTHER_LAYOUTS.at(-1)!.kernel + 1, -1, 1000]) expect(kernels.kernelIndex(unknown, 0)).toBe(0);
   });
 
   it('writes its constants below the control block, the same in every instance', () => {

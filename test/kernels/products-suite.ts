@@ -1,13 +1,13 @@
 /** GEMV and GEMM of every format against their twins: the same tests for both of V8's compilers. */
 import { expect, it } from 'vitest';
-import { FORMATS } from '../../src/kernels/formats.ts';
+import { FORMATS, OTHER_LAYOUTS } from '../../src/kernels/formats.ts';
 import { Machine } from './machine.ts';
 import type { Variant } from './machine.ts';
 import { checkProducts, exactRows, magnitudesOf } from './products.ts';
 import { normals, random } from './twins/numbers.ts';
 import { randomWeights } from './twins/weights.ts';
 
-const plain = FORMATS.filter((format) => !format.interleave);
+const plain = [...FORMATS.filter((format) => !format.interleave), ...OTHER_LAYOUTS];
 
 /** Odd numbers of blocks, and enough of them that the GEMM unpacks more than one stretch of 16 blocks. */
 function widths(blockColumns: number): number[] {
@@ -19,7 +19,7 @@ function widths(blockColumns: number): number[] {
 export function productTests(variant: Variant): void {
   const machine = new Machine(variant);
 
-  it.each(plain)('$name within its budget, GEMM as GEMV, 1 to 9 tokens', (format) => {
+  it.each(plain)('$name $layout within its budget, GEMM as GEMV, 1 to 9 tokens', (format) => {
     const source = random(100 + format.kernel);
     let used = 0;
     for (const columns of widths(format.blockColumns)) {
@@ -40,7 +40,7 @@ export function productTests(variant: Variant): void {
     expect(used).toBeGreaterThan(0.01);
   });
 
-  it.each(plain)('$name: sparse activations pick single weights out', (format) => {
+  it.each(plain)('$name $layout: sparse activations pick single weights out', (format) => {
     const source = random(7);
     const columns = format.blockColumns === 1 ? 64 : 256;
     const rows = 16;

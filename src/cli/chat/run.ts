@@ -93,7 +93,7 @@ function createBanner(context: CliContext): {
     ready({ info }, isBase) {
       const weights = info.weightTypes[0];
       say(
-        `Using format: ${bold(info.fileType)} weights (${weights?.type ?? '-'}: ${weights?.layout ?? '-'}), ` +
+        `Using format: ${bold(info.fileType)} weights (${weights?.type ?? '-'}: ${weights?.layoutText ?? '-'}), ` +
           `${info.activations} activations, ${info.variant} kernels`,
       );
       say(`Loading model... Finished! ${dim(`(${durationText(info.loadMs)}, ${info.threads} threads)`)}`);

@@ -16,6 +16,8 @@ export interface LayoutOptions {
   kvType: KvType;
   /** f32 activations for all matmuls. */
   exact: boolean;
+  /** Run-time layout of the matrices whose format has it: see weight-layouts.ts. */
+  weightLayout?: string;
   profile: boolean;
   /** What is done in ops of their own instead of in one: see fusion.ts. */
   split: readonly Fusion[];

@@ -1,5 +1,6 @@
 /** Loads a model from files, on Node. */
 import { checkThreads, loadEngine, planModel, type Plan, type ResolvedOptions } from '../../engine/load.ts';
+import { typeLayouts, type TypeLayout } from '../../engine/weight-layouts.ts';
 import { warmUpSampler } from '../../engine/sampler.ts';
 import type { Host } from '../../engine/host.ts';
 import type { LoadOptions, Model } from '../../engine/types.ts';
@@ -67,12 +68,20 @@ async function resolve(options: LoadOptions): Promise<ResolvedOptions> {
   };
 }
 
+/** A plan without choosing kernels: for who only looks at a file. */
+function planOnly(file: GgufFile, options: LoadOptions): Promise<Plan> {
+  const resolved = { ...options, variant: 'simd' as const, contextSize: options.contextSize ?? 0 };
+  return planModel(file, { ...resolved, threads: options.threads ?? defaultThreads() });
+}
+
 /** What `nibble inspect` shows of a file's need, without loading it. */
 export async function estimateMemory(file: GgufFile, options: LoadOptions = {}): Promise<MemoryEstimate> {
-  const resolved = { ...options, variant: 'simd' as const, contextSize: options.contextSize ?? 0 };
-  return estimatePlan(
-    await planModel(file, { ...resolved, threads: options.threads ?? (await defaultThreads()) }),
-  );
+  return estimatePlan(await planOnly(file, options));
+}
+
+/** The run-time layouts that a file's weights would have. */
+export async function plannedLayouts(file: GgufFile, options: LoadOptions = {}): Promise<TypeLayout[]> {
+  return typeLayouts((await planOnly(file, options)).layouts, options.layout);
 }
 
 /**
