@@ -17,7 +17,8 @@ import { DOT4, MASK_03, MASK_04, MASK_0F, MASK_10, MASK_30 } from '../isa';
 // @ts-ignore: decorator
 @inline export function nibble(plane: usize, v: i32, i: i32): v128 {
   const at = plane + ((i & 3) << 5) + (v << 4);
-  return i < 4 ? lowNibbles(v128.load(at)) : highNibbles(v128.load(at));
+  if (i < 4) return lowNibbles(v128.load(at));
+  return highNibbles(v128.load(at));
 }
 
 // @ts-ignore: decorator

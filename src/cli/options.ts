@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { ActivationType, GenerateOptions, KernelVariant, KvType, LoadOptions } from '../engine/types.ts';
 import { FUSIONS, type Fusion } from '../engine/fusion.ts';
+import { LAYOUTS } from '../kernels/formats.ts';
 import { SAMPLING_DEFAULTS } from '../engine/sampling/options.ts';
 import { UsageError } from '../errors.ts';
 import { byteSize, collect, integer, logitBias, number } from './parse.ts';
@@ -24,6 +25,7 @@ export interface RunFlags extends SourceFlags {
   activations?: ActivationType;
   variant?: KernelVariant;
   kernel?: string;
+  layout?: string;
   segmentLimit?: number;
   fallback?: boolean;
   profile?: boolean;
@@ -112,7 +114,9 @@ export function addSourceOptions(command: Command): Command {
   return command.addOption(formatOption()).addOption(offlineOption()).addOption(verboseOption());
 }
 
-function fusionList(text: string): Fusion[] {
+/** @param before `false` after --no-fuse, which is the same option to commander */
+function fusionList(text: string, before: false | Fusion[] | undefined): Fusion[] {
+  if (before === false) throw new InvalidArgumentError('It contradicts --no-fuse.');
   const names = Object.keys(FUSIONS);
   return text.split(',').map((name) => {
     if (!names.includes(name)) throw new InvalidArgumentError(`It takes a list of ${names.join(', ')}.`);
@@ -120,15 +124,26 @@ function fusionList(text: string): Fusion[] {
   });
 }
 
-/** Options of every command that runs a model, apart from the three that `bench` takes as lists. */
-export function addRunOptions(command: Command, { threads = true } = {}): Command {
-  if (threads) command.addOption(threadsOption());
+/** --no-fuse after --fuse LIST: a contradiction, which commander would settle in silence. Before the option is added. */
+function refuseBothFusions(command: Command): void {
+  command.on('option:no-fuse', () => {
+    if (Array.isArray(command.getOptionValue('fuse'))) {
+      command.error("error: option '--no-fuse' contradicts option '--fuse <list>'");
+    }
+  });
+}
+
+/** Options of every command that runs a model; `bench` has lists of its own in the place of --threads and of -b. */
+export function addRunOptions(command: Command, { lists = false } = {}): Command {
+  if (!lists) command.addOption(threadsOption());
+  refuseBothFusions(command);
   command
     .addOption(ctxSizeOption())
     .addOption(
-      new Option('-b, --batch-size <n>', 'tokens per batch of the prompt; default: 512').argParser(
-        integer(1, 2 ** 16),
-      ),
+      new Option(
+        `${lists ? '' : '-b, '}--batch-size <n>`,
+        'tokens per batch of the prompt; default: 512',
+      ).argParser(integer(1, 2 ** 16)),
     )
     .addOption(
       new Option('--kv-type <type>', 'numbers in the KV cache; default: f16, f32 of encoders').choices([
@@ -155,6 +170,12 @@ export function addRunOptions(command: Command, { threads = true } = {}): Comman
         '--kernel <kernel>',
         'a kernel of the course for the 4-bit linear layers: lab:STAGE, solution:STAGE',
       ),
+    )
+    .addOption(
+      new Option(
+        '--layout <layout>',
+        'run-time layout of the weights, where their type has it; default: the first of `nibble inspect kernels`',
+      ).choices(LAYOUTS),
     )
     .addOption(
       new Option('--segment-limit <bytes>', 'weights per WebAssembly memory, such as 512M').argParser(
@@ -186,6 +207,7 @@ export function loadOptionsOf(flags: RunFlags): LoadOptions {
     kvType: flags.kvType,
     activations: flags.activations,
     variant: flags.variant,
+    layout: flags.layout,
     segmentLimit: flags.segmentLimit,
     fallback: flags.fallback,
     fuse: flags.fuse,

@@ -30,6 +30,22 @@ export function list<T>(parse: Parser<T>): Parser<T[]> {
   return (text) => text.split(',').map((part) => parse(part.trim()));
 }
 
+/** Most values that a range may stand for. */
+const MOST_VALUES = 1024;
+
+/** Integers from `low` to `high` with commas between them, and ranges of them: `1,2,8..12`. */
+export function integers(low: number, high: number): Parser<number[]> {
+  const one = integer(low, high);
+  return (text) =>
+    text.split(',').flatMap((part) => {
+      const [first, last] = (/^(.+?)\.\.(.+)$/.exec(part.trim()) ?? [part, part, part]).slice(1).map(one);
+      if (last! < first! || last! - first! >= MOST_VALUES) {
+        throw new InvalidArgumentError(`${part.trim()} is no range such as 1..4.`);
+      }
+      return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
+    });
+}
+
 /** Bytes, with a unit or without: `65536`, `64M`, `1.5GiB` (powers of 1024). */
 export function byteSize(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?$/i.exec(text.trim());

@@ -296,30 +296,43 @@ test('bench --fusion: all fused, each fusion undone, none', async () => {
   expect((await run(['generate', '-m', MODEL, '--fuse', 'rope', '-p', 'a'])).stderr).toContain('norm, gate');
 });
 
+test('bench --layouts: the kernels of each layout, and with a model its speed in each', async () => {
+  const options = ['bench', '--layouts', '-r', '1', '-t', '1'];
+  interface Row {
+    layout: string;
+    gemv: { gops: number; ratio: number; gbPerSecond: number };
+    gemm: { gops: number; ratio: number };
+    tests: { test: string; best: number; ratio: number }[];
+  }
+  const rows = await runJson<Row[]>([...options, '-m', SMALLER, '-p', '8', '-n', '4', '--no-warmup']);
+  expect(rows.map(({ layout }) => layout)).toEqual(['8x4', 'rows', '4x4', '4x8', '8x8']);
+  for (const { gemv, gemm, tests } of rows) {
+    expect(tests.map(({ test }) => test)).toEqual(['pp8', 'tg4']);
+    for (const [i, { best, ratio }] of tests.entries()) {
+      expect(best).toBeGreaterThan(0);
+      expect(ratio).toBeCloseTo(best / rows[0]!.tests[i]!.best, 6);
+    }
+    for (const rate of [gemv, gemm]) expect(rate.ratio * rate.gops).toBeGreaterThan(0);
+    // Two operations per weight of 4.5 bits.
+    expect(gemv.gops / gemv.gbPerSecond).toBeCloseTo(2 / (4.5 / 8), 6);
+  }
+  expect(rows[0]).toMatchObject({ gemv: { ratio: 1 }, gemm: { ratio: 1 } });
+  const { stdout } = await run(options);
+  expect(stdout).toMatch(/layout .*GEMV GOP\/s .*GB\/s .*ratio .*GEMM GOP\/s .*ratio/);
+  expect(stdout).not.toContain('t/s');
+}, 60_000);
+
 test('generate --no-fuse: the same answer', async () => {
   const options = ['generate', '-m', MODEL, '--temp', '0', '-n', '12', '-p', fact.text];
   const { ids } = await runJson<Generated>(options);
   expect((await runJson<Generated>([...options, '--no-fuse'])).ids).toEqual(ids);
   expect((await runJson<Generated>([...options, '--fuse', 'gate,add'])).ids).toEqual(ids);
 });
+
 test('bench --batched: the columns of llama-batched-bench, one row per threads and sequences', async () => {
-  const args = [
-    'bench',
-    '-m',
-    MODEL,
-    '--batched',
-    '-npl',
-    '1,3',
-    '-p',
-    '9',
-    '-n',
-    '4',
-    '-r',
-    '1',
-    '-t',
-    '1,2',
-  ];
-  const { code, stdout } = await run([...args, '--json']);
+  const args = ['bench', '-m', MODEL, '--batched', '-npl', '1,3', '-n', '4', '-r', '1', '-t', '1'];
+  const short = ['bench', '-m', MODEL, '-b', '1,3', '-t', '1..2', '-p', '9', '-n', '4', '-r', '1', '--json'];
+  const { code, stdout } = await run(short);
   expect(code).toBe(0);
   const rows = JSON.parse(stdout) as Record<string, number>[];
   expect(rows.map(({ threads, pl }) => [threads, pl])).toEqual([
@@ -334,11 +347,11 @@ test('bench --batched: the columns of llama-batched-bench, one row per threads a
     expect(row['t']).toBeCloseTo(row['t_pp']! + row['t_tg']!, 6);
     if (row['threads'] === 1) expect(row['scaling']).toBe(1);
   }
-  const table = await run([...args.slice(0, -4), '-r', '1', '-t', '1', '--no-warmup']);
+  const table = await run([...args, '-p', '9', '--no-warmup']);
   expect(table.stdout).toMatch(
     /threads \|.* PP \|.* TG \|.* B \|.* N_KV \|.*T_PP s .*S_PP t\/s .*T_TG s .*S_TG t\/s/,
   );
-  const refused = await run([...args.slice(0, 6), '-p', '0']);
+  const refused = await run([...args, '-p', '0']);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain('neither -p nor -n can be 0');
 }, 60_000);

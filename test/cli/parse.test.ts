@@ -1,7 +1,7 @@
 /** Values of options, and the statistics of the benchmark. */
 import { InvalidArgumentError } from 'commander';
 import { expect, test } from 'vitest';
-import { byteSize, integer, list, logitBias, number, tokenIds } from '../../src/cli/parse.ts';
+import { byteSize, integer, integers, list, logitBias, number, tokenIds } from '../../src/cli/parse.ts';
 import { mean, percentile, standardDeviation } from '../../tools/statistics.ts';
 import { binaryBytesText, bytesText, durationText, roundParametersText } from '../../src/cli/text.ts';
 
@@ -12,11 +12,15 @@ const bad = (parse: (text: string) => unknown, ...texts: string[]): void => {
 test('numbers', () => {
   expect(integer(-1)('-1')).toBe(-1);
   expect(list(integer(0))('1, 2,3')).toEqual([1, 2, 3]);
+  expect(integers(1, 32)('1, 4,8..11')).toEqual([1, 4, 8, 9, 10, 11]);
+  expect(integers(1, 32)('3..3')).toEqual([3]);
   expect(number(0, 1)('.5')).toBe(0.5);
   expect(number(0, 10)('1e-3')).toBe(0.001);
   bad(integer(0, 9), '', ' ', '1.0', '1e1', '0x1', '-1', '10', 'NaN', '99999999999999999999');
   bad(number(0, 1), '', '1.1', '-0.1', 'Infinity', 'NaN', '1,5', '0x1');
   bad(list(integer(0)), '1,,2', '1,', '');
+  bad(integers(1, 9), '', '0..2', '1..10', '3..1', '1...3', '..3', '1..', '1..2..3', '1,,2');
+  bad(integers(0, 1e9), '0..99999999');
 });
 
 test('sizes, token ids, biases', () => {

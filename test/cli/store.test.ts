@@ -3,7 +3,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type * as Library from '../../src/index.ts';
-import { MODEL, run, runJson, scratch } from './run.ts';
+import { MODEL, SMALLER, run, runJson, scratch } from './run.ts';
 
 test('list: the models by name, as a table and as JSON', async () => {
   const { stdout, code } = await run(['list']);
@@ -81,6 +81,31 @@ test('inspect cpu and kernels', async () => {
   const kernels = await runJson<{ formats: { name: string; sizeRatio: number }[] }>(['inspect', 'kernels']);
   expect(kernels.formats.map((format) => format.name)).toContain('Q4_K');
   for (const format of kernels.formats) expect(format.sizeRatio).toBeLessThanOrEqual(1.12);
+});
+
+test('inspect kernels: layouts, why and which others, of the formats and of a model', async () => {
+  interface Choice {
+    name?: string;
+    type: string;
+    layout: string;
+    reason: string;
+    otherLayouts: string[];
+  }
+  const q4_0 = <T extends Choice>(of: T[]) =>
+    of.find((each) => each.name === 'Q4_0' || each.type === 'Q4_0')!;
+  const { formats } = await runJson<{ formats: Choice[] }>(['inspect', 'kernels']);
+  expect(q4_0(formats)).toMatchObject({ layout: '8x4', otherLayouts: ['rows', '4x4', '4x8', '8x8'] });
+  expect(q4_0(formats).reason).toContain('default');
+  expect(formats.find(({ name }) => name === 'Q4_K')!.reason).toBe('the only one');
+  const forced = await runJson<{ types: (Choice & { tensors: number; bytes: number })[] }>([
+    ...['inspect', 'kernels', SMALLER, '--layout', '4x4'],
+  ]);
+  expect(q4_0(forced.types)).toMatchObject({ layout: '4x4', reason: '--layout 4x4' });
+  expect(q4_0(forced.types).otherLayouts).toContain('8x4');
+  expect(q4_0(forced.types).tensors).toBeGreaterThan(10);
+  const { stdout } = await run(['inspect', 'kernels', MODEL, '--layout', '4x4']);
+  expect(stdout).toMatch(/^WEIGHTS +TENSORS/);
+  expect(stdout).toMatch(/\nQ8_0 +\d+ +[\d.]+ MB +8x2: .* no signed bytes +-\n/);
 });
 
 test('loadModel of the package: a path in, text out', async () => {

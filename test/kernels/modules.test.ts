@@ -91,7 +91,8 @@ describe.each(VARIANTS)('%s.wasm', (variant) => {
     }
     expect(FORMATS.map(({ kernel }) => kernel)).toEqual(FORMATS.map((_, row) => row));
     expect(new Set(all.map(({ kernel }) => kernel)).size).toBe(all.length);
-    for (const unknown of [FORMATS.length, OTHER_LAYOUTS.at(-1)!.kernel + 1, -1, 1000]) expect(kernels.kernelIndex(unknown, 0)).toBe(0);
+    for (const unknown of [FORMATS.length, OTHER_LAYOUTS.at(-1)!.kernel + 1, -1, 1000])
+      expect(kernels.kernelIndex(unknown, 0)).toBe(0);
   });
 
   it('writes its constants below the control block, the same in every instance', () => {

@@ -2,11 +2,9 @@
  * What this machine can do at most through WebAssembly, measured: multiply-accumulates between registers, and bytes
  * read from memory. Kernels are held against these figures. The caller sets the V8 flags that a variant needs.
  */
-import { readFile } from 'node:fs/promises';
-import { Worker } from 'node:worker_threads';
 import type { Variant } from '../../src/kernels/race.ts';
-import { PACKAGE_ROOT, builtModule } from '../../src/platform/node/package-root.ts';
-import type { Done, Task } from './worker.ts';
+import { callRate, compileVariant, sharedMemory } from './calls.ts';
+import type { Task } from './worker.ts';
 
 export interface MeasureOptions {
   variant: Variant;
@@ -25,7 +23,6 @@ export interface Peak {
   f32: number;
 }
 
-const WORKER = builtModule('tools/limits/worker');
 const PAGE = 65536;
 /** Rounds of 12 steps (assembly/limits.ts): a call of some tens of microseconds. */
 const ROUNDS = 10_000;
@@ -36,8 +33,6 @@ const MADD_MACS = 4;
 const READ_CALL = 2 ** 20;
 /** More than the caches of most machines hold, over all threads. */
 const READ_BYTES = 512 * 2 ** 20;
-/** Until V8's optimizing compiler is done with so small a loop, and clocks have risen. */
-const WARM_UP_MS = 60;
 /** Where a loop leaves its registers: no kernel runs on these memories. */
 const RESULT = 32768;
 
@@ -45,8 +40,8 @@ const RESULT = 32768;
 export async function measurePeak(options: MeasureOptions): Promise<Peak> {
   const memory = sharedMemory(1);
   const calls = Array.from({ length: options.threads }, (): [number, number][] => [[ROUNDS, RESULT]]);
-  const rate = async (loop: Task['loop'], macs: number) =>
-    ((await best(options, memory, loop, calls)) * ROUNDS * STEPS_PER_ROUND * macs) / 1e6;
+  const rate = async (call: Task['call'], macs: number) =>
+    ((await best(options, memory, call, calls)) * ROUNDS * STEPS_PER_ROUND * macs) / 1e6;
   return { int8: await rate('spinDots', DOT_MACS), f32: await rate('spinMadds', MADD_MACS) };
 }
 
@@ -66,36 +61,17 @@ export async function measureBandwidth(options: MeasureOptions): Promise<number>
   return ((await best(options, memory, 'readAll', calls)) * READ_CALL) / 1e6;
 }
 
-function sharedMemory(pages: number): WebAssembly.Memory {
-  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-}
-
-/** Calls per millisecond of all threads together, the best of the repeats; `calls`: of each thread. */
+/** Calls per millisecond of all threads together, the best of the repeats; `args`: of each thread. */
 async function best(
   { variant, milliseconds = 60, repeats = 3 }: MeasureOptions,
   memory: WebAssembly.Memory,
-  loop: Task['loop'],
-  calls: [number, number][][],
+  call: Task['call'],
+  args: [number, number][][],
 ): Promise<number> {
-  const bytes = new Uint8Array(await readFile(new URL(`dist/kernels/${variant}.wasm`, PACKAGE_ROOT)));
-  const module = await WebAssembly.compile(bytes);
-  const threads = calls.length;
+  const module = await compileVariant(variant);
   let most = 0;
   for (let repeat = 0; repeat < repeats; repeat++) {
-    const gate = new Int32Array(new SharedArrayBuffer(8));
-    const common = { module, memory, gate, threads, loop, milliseconds, warmUp: WARM_UP_MS };
-    const done = await Promise.all(calls.map((each) => inWorker({ ...common, calls: each })));
-    most = Math.max(
-      most,
-      done.reduce((sum, { calls: count, milliseconds: time }) => sum + count / time, 0),
-    );
+    most = Math.max(most, await callRate({ module, memory, call, args, milliseconds }));
   }
   return most;
-}
-
-function inWorker(task: Task): Promise<Done> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(WORKER, { workerData: task });
-    worker.once('message', resolve).once('error', reject);
-  });
 }

@@ -1,6 +1,6 @@
 /** One thread of a measurement: warms up, waits for its peers, works until told to stop, says what it did. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { instantiate } from '../../src/kernels/exports.ts';
+import { instantiate, type KernelExports } from '../../src/kernels/exports.ts';
 
 export interface Task {
   module: WebAssembly.Module;
@@ -8,9 +8,10 @@ export interface Task {
   /** Two words that the threads share: how many have come; not 0 when the first has done its time. */
   gate: Int32Array;
   threads: number;
-  loop: 'spinDots' | 'spinMadds' | 'readAll';
-  /** Arguments of its calls, one after the other and over again. */
-  calls: [number, number][];
+  /** Name of an export, or index in the function table. */
+  call: 'spinDots' | 'spinMadds' | 'readAll' | number;
+  /** Arguments of the calls, one after the other and over again. */
+  args: readonly (readonly number[])[];
   /** At work, and before that. */
   milliseconds: number;
   warmUp: number;
@@ -24,13 +25,19 @@ export interface Done {
 const WAITING = 0;
 const STOPPED = 1;
 
-function run({ module, memory, gate, threads, loop, calls, milliseconds, warmUp }: Task): Done {
-  const kernels = instantiate(module, memory);
+function called(kernels: KernelExports, call: Task['call']): (...args: readonly number[]) => unknown {
+  return typeof call === 'number'
+    ? (kernels.table.get(call) as (...args: readonly number[]) => unknown)
+    : (kernels[call] as (...args: readonly number[]) => unknown);
+}
+
+function run({ module, memory, gate, threads, call, args, milliseconds, warmUp }: Task): Done {
+  const kernel = called(instantiate(module, memory), call);
   let next = 0;
   const once = () => {
-    const [a, b] = calls[next]!;
-    next = (next + 1) % calls.length;
-    kernels[loop](a, b);
+    const these = args[next]!;
+    next = (next + 1) % args.length;
+    kernel(...these);
   };
   const warm = performance.now() + warmUp;
   while (performance.now() < warm) once();

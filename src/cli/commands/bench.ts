@@ -7,8 +7,9 @@ import {
   withScaling,
   type BatchedRow,
 } from '../bench/batched.ts';
-import { compareWays, renderCompared, type Way } from '../bench/compare.ts';
+import { compareWays, renderCompared, type Compared, type Way } from '../bench/compare.ts';
 import { fusionWays } from '../bench/fusion.ts';
+import { benchKernels, layoutWays, renderLayouts } from '../bench/layouts.ts';
 import { contextOf, measureTest, type BenchTest } from '../bench/measure.ts';
 import { renderBench, type BenchFormat } from '../bench/render.ts';
 import { benchRow, type BenchRow } from '../bench/row.ts';
@@ -23,7 +24,7 @@ import {
   type OutputFlags,
   type RunFlags,
 } from '../options.ts';
-import { integer, list } from '../parse.ts';
+import { integer, integers, list } from '../parse.ts';
 
 interface Flags extends Omit<RunFlags, 'threads'>, OutputFlags {
   nPrompt: number[];
@@ -33,6 +34,7 @@ interface Flags extends Omit<RunFlags, 'threads'>, OutputFlags {
   output?: BenchFormat;
   warmup: boolean;
   fusion?: boolean;
+  layouts?: boolean;
   batched?: boolean;
   npl?: number[];
 }
@@ -51,18 +53,22 @@ export function addBench(program: Command, context: CliContext): void {
     )
     .addOption(new Option('-n, --n-gen <list>', 'tokens to generate').argParser(counts).default([128], '128'))
     .addOption(new Option('-r, --repetitions <n>', 'times').argParser(integer(1, 1000)).default(5))
-    .addOption(new Option(`${THREADS} <list>`, 'worker threads: 1,2,4').argParser(list(integer(1, 1024))))
+    .addOption(new Option(`${THREADS} <list>`, 'worker threads: 1,2,4 or 1..4').argParser(integers(1, 256)))
     .addOption(new Option('-o, --output <format>', 'default: md').choices(['md', 'json', 'csv']))
     .option('--no-warmup', 'no unmeasured run before each test')
     .option('--fusion', 'what each fusion of operations is worth: with and without, in turn, best of -r')
+    .option(
+      '--layouts',
+      'the layouts of Q4_0: their kernels, and with -m the model in each, in turn, best of -r',
+    )
     .option('--batched', "several sequences at once: llama-batched-bench's columns")
     .addOption(
       new Option(
-        '--npl <list>',
-        `sequences at once, with --batched; also -npl; default: ${DEFAULT_SEQUENCES.join()}`,
-      ).argParser(list(integer(1, MOST_RUNS))),
+        '-b, --npl <list>',
+        `--batched with so many sequences at once; also -npl; default: ${DEFAULT_SEQUENCES.join()}`,
+      ).argParser(integers(1, MOST_RUNS)),
     );
-  addRunOptions(command, { threads: false })
+  addRunOptions(command, { lists: true })
     .addOption(jsonOption())
     .addHelpText(
       'after',
@@ -70,7 +76,8 @@ export function addBench(program: Command, context: CliContext): void {
         '',
         'Examples:',
         '  nibble bench -m smollm2-135m -p 512 -n 128 -r 5 -t 1,2 -o md',
-        '  nibble bench -m smollm2-135m --batched -npl 1,2,4,8 -p 128 -n 32 -t 1,2',
+        '  nibble bench -m smollm2-135m -b 1,4,8,32 -p 128 -n 32 -t 1..2',
+        '  nibble bench -m model-Q4_0.gguf --layouts -p 128 -n 32 -r 3',
       ].join('\n'),
     )
     .action((flags: Flags) => runBench(context, flags));
@@ -81,9 +88,15 @@ async function runBench(context: CliContext, flags: Flags): Promise<void> {
   if (flags.json && flags.output !== undefined && flags.output !== 'json') {
     throw new UsageError(`--json and --output ${flags.output} contradict each other`);
   }
-  if (flags.fusion && flags.batched) throw new UsageError('give only one of --fusion and --batched');
-  if (flags.npl && !flags.batched) throw new UsageError('--npl goes with --batched');
-  if (flags.batched) {
+  const batched = flags.batched || flags.npl !== undefined;
+  const modes = Object.entries({
+    '--fusion': flags.fusion,
+    '--layouts': flags.layouts,
+    '--batched': batched,
+  });
+  const given = modes.filter(([, on]) => on).map(([name]) => name);
+  if (given.length > 1) throw new UsageError(`give only one of ${given.join(' and ')}`);
+  if (batched) {
     context.print(renderBatched(withScaling(await benchBatched(context, flags)), format));
     return;
   }
@@ -93,7 +106,11 @@ async function runBench(context: CliContext, flags: Flags): Promise<void> {
   ].filter((test) => test.prompt > 0 || test.generate > 0);
   if (tests.length === 0) throw new UsageError('nothing to measure: -p and -n are both 0');
 
-  if (flags.fusion) return compare(context, flags, tests, 'fusion', fusionWays());
+  if (flags.fusion) {
+    const compared = await compare(context, flags, tests, fusionWays());
+    return context.print(renderCompared('fusion', compared, sideBySide(format, '--fusion')));
+  }
+  if (flags.layouts) return benchLayouts(context, flags, tests, sideBySide(format, '--layouts'));
   const rows: BenchRow[] = [];
   for (const threads of flags.threads ?? [undefined]) {
     rows.push(...(await benchThreads(context, { ...flags, threads }, tests, flags)));
@@ -101,21 +118,41 @@ async function runBench(context: CliContext, flags: Flags): Promise<void> {
   context.print(renderBench(rows, format));
 }
 
-/** Ways to load the model, side by side, for each number of threads. */
+/** The formats of what has ways side by side instead of llama-bench's rows. */
+function sideBySide(format: BenchFormat, option: string): 'md' | 'json' {
+  if (format === 'csv') throw new UsageError(`${option} prints md or json, not csv`);
+  return format;
+}
+
+/** Ways to load the model, side by side. */
 async function compare(
   context: CliContext,
   flags: Flags,
   tests: readonly BenchTest[],
-  title: string,
   ways: readonly Way[],
-): Promise<void> {
-  const format = flags.json ? 'json' : (flags.output ?? 'md');
-  if (format === 'csv') throw new UsageError(`--${title} prints md or json, not csv`);
-  if ((flags.threads?.length ?? 0) > 1) throw new UsageError(`--${title} takes one number of threads`);
+): Promise<Compared[]> {
   const { repetitions: rounds, warmup } = flags;
-  const run: RunFlags = { ...flags, threads: flags.threads?.[0] };
-  const compared = await compareWays(context, run, ways, { tests, rounds, warmup });
-  context.print(renderCompared(title, compared, format));
+  return compareWays(context, oneThreadCount(flags), ways, { tests, rounds, warmup });
+}
+
+/** What takes one number of threads. */
+function oneThreadCount(flags: Flags): RunFlags {
+  if ((flags.threads?.length ?? 0) > 1) {
+    throw new UsageError('--fusion and --layouts take one number of threads');
+  }
+  return { ...flags, threads: flags.threads?.[0] };
+}
+
+async function benchLayouts(
+  context: CliContext,
+  flags: Flags,
+  tests: readonly BenchTest[],
+  format: 'md' | 'json',
+): Promise<void> {
+  if (flags.layout !== undefined) throw new UsageError('--layouts compares them all: leave --layout away');
+  const rates = await benchKernels(context, oneThreadCount(flags), flags.repetitions);
+  const compared = flags.model === undefined ? [] : await compare(context, flags, tests, layoutWays(context));
+  context.print(renderLayouts(rates, compared, format));
 }
 
 /** Every number of sequences with every pair of prompt and answer, on each number of threads. */

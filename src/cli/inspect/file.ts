@@ -1,41 +1,21 @@
 /** `nibble inspect FILE`. Only header, metadata and the list of tensors are read, also over HTTP. */
-import { closeGguf, findString, httpSource, openGguf, type GgufFile } from '../../gguf/index.ts';
-import { resolveModel } from '../../models/index.ts';
-import { fileSource } from '../../platform/node/file-source.ts';
+import { findString, type GgufFile } from '../../gguf/index.ts';
 import type { CliContext } from '../context.ts';
 import { loadOptionsOf } from '../options.ts';
 import { bytesText, parametersText } from '../text.ts';
 import { estimate, type Estimate } from './estimate.ts';
 import type { InspectFlags } from './flags.ts';
+import { withFile } from './with-file.ts';
 import { fileTypeOf, jsonValue, metadataTable, parameterCount, tensorTable, typeTotals } from './metadata.ts';
 import { typedView, type TypedView } from './typed-view.ts';
 
 export async function inspectFile(context: CliContext, what: string, flags: InspectFlags): Promise<void> {
-  const remote = /^https?:\/\//i.test(what);
-  const path = remote ? what : await pathOf(context, what, flags);
-  const open = remote
-    ? (url: string) => httpSource(url, { signal: context.signal })
-    : (name: string) => fileSource(name);
-  const file = await openGguf(path, open, { signal: context.signal });
-  try {
+  await withFile(context, what, flags, async (file, path) => {
     const memory = await estimate(file, loadOptionsOf(flags));
     const typed = await typedView(path, findString(file.metadata, 'general.architecture'));
     if (flags.json) context.json(asJson(path, file, memory, typed, flags.tensors));
     else context.print(asText(path, file, memory, typed, flags.tensors));
-  } finally {
-    await closeGguf(file);
-  }
-}
-
-/** A name of the list is looked up in the store; nothing is fetched in order to be looked at. */
-async function pathOf(context: CliContext, what: string, flags: InspectFlags): Promise<string> {
-  const { paths } = await resolveModel(what, {
-    offline: true,
-    format: flags.format,
-    onNotice: context.notice,
-    signal: context.signal,
   });
-  return paths[0]!;
 }
 
 function asJson(
