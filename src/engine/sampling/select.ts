@@ -20,26 +20,32 @@ function siftWorst(c: Candidates, at: number, size: number): void {
   }
 }
 
+/** Takes candidate `at` into the heap of the k best, in the place of its worst, where it is better. */
+function offer(c: Candidates, at: number, k: number): void {
+  if (!worse(c, 0, at)) return;
+  c.logits[0] = c.logits[at]!;
+  c.ids[0] = c.ids[at]!;
+  siftWorst(c, 0, k);
+}
+
 /**
  * Keeps the k largest logits, sorted downwards. A heap of the best k so far lies in the first k entries with its
  * worst at the root: nearly every later candidate is refused by one comparison with that root, and only about
- * k ln(n/k) of n in random order enter the heap.
+ * k ln(n/k) of n in random order enter the heap. Four at a time are refused by one rarely taken branch each.
  */
 export function keepTopK(c: Candidates, k: number): void {
   const n = c.size;
   if (k >= n) return;
-  const { ids, logits } = c;
+  const { logits } = c;
   for (let i = (k >> 1) - 1; i >= 0; i--) siftWorst(c, i, k);
   let bar = logits[0]!;
-  for (let i = k; i < n; i++) {
-    const x = logits[i]!;
-    if (x > bar || (x === bar && ids[i]! < ids[0]!)) {
-      logits[0] = x;
-      ids[0] = ids[i]!;
-      siftWorst(c, 0, k);
-      bar = logits[0]!;
-    }
+  let i = k;
+  for (; i + 3 < n; i += 4) {
+    if (logits[i]! < bar && logits[i + 1]! < bar && logits[i + 2]! < bar && logits[i + 3]! < bar) continue;
+    for (let at = i; at < i + 4; at++) offer(c, at, k);
+    bar = logits[0]!;
   }
+  for (; i < n; i++) offer(c, i, k);
   // Taking the worst out again and again fills the range from its end: sorted downwards.
   for (let end = k - 1; end > 0; end--) {
     c.swap(0, end);
