@@ -42,17 +42,25 @@ export interface RunningSegment {
   layout: SegmentLayout;
 }
 
+/** A segment's memory as numbers: views that are made once. */
+interface Views {
+  words: Int32Array;
+  floats: Float32Array;
+}
+
 /** Step numbers are positive 32-bit integers; after the last one they begin again. */
 const LAST_EPOCH = 0x7fffffff;
 
 export class Runner {
   private readonly spec: ModelSpec;
-  private readonly segments: RunningSegment[];
+  private readonly segments: (RunningSegment & Views)[];
   private readonly workers: Workers;
   private readonly ropes: RopeTable[];
   private readonly sync: Int32Array;
   private readonly pages: number;
   private readonly threads: number;
+  /** Rows of results, by address. */
+  private readonly rows = new Map<number, Float32Array>();
   private readonly steps: StepCounts = { steps: 0, tokens: 0, outputs: 0 };
   /** Number of the last step. */
   private epoch = 0;
@@ -68,12 +76,15 @@ export class Runner {
     { pages, threads, ropes }: { pages: number; threads: number; ropes: RopeTable[] },
   ) {
     this.spec = spec;
-    this.segments = segments;
+    this.segments = segments.map((segment) => {
+      const { buffer } = segment.memory;
+      return { ...segment, words: new Int32Array(buffer), floats: new Float32Array(buffer) };
+    });
     this.workers = workers;
     this.pages = pages;
     this.threads = threads;
     this.ropes = ropes;
-    this.sync = new Int32Array(segments[0]!.memory.buffer);
+    this.sync = this.segments[0]!.words;
     workers.finished.then(
       () => this.fail(new WorkerError('the workers have stopped')),
       (error: unknown) =>
@@ -124,7 +135,7 @@ export class Runner {
   private async end(): Promise<void> {
     await this.current;
     this.failure ??= new WorkerError('the model has been disposed');
-    for (const { memory } of this.segments) Atomics.store(new Int32Array(memory.buffer), C.STOP / 4, 1);
+    for (const { words } of this.segments) Atomics.store(words, C.STOP / 4, 1);
     this.wake();
     await this.workers.finished.catch(() => undefined);
     await this.workers.terminate();
@@ -176,8 +187,8 @@ export class Runner {
       if (waiting.async) await waiting.value;
     }
     if (this.failure) throw this.failure;
-    for (const { memory } of this.segments) {
-      if (Atomics.exchange(new Int32Array(memory.buffer), C.BROKEN / 4, 0) !== 0) {
+    for (const { words } of this.segments) {
+      if (Atomics.exchange(words, C.BROKEN / 4, 0) !== 0) {
         throw new ModelError(
           'activations became NaN: the file is damaged, or its architecture is not what it says',
           {
@@ -192,9 +203,7 @@ export class Runner {
   private write(runs: readonly Run[]): number {
     if (runs.length > MOST_RUNS) throw new RangeError(`more than ${MOST_RUNS} sequences in a batch`);
     let outputs = 0;
-    for (const { memory, layout } of this.segments) {
-      const words = new Uint32Array(memory.buffer);
-      const floats = new Float32Array(memory.buffer);
+    for (const { words, floats, layout } of this.segments) {
       const { inputs } = layout;
       let row = 0;
       outputs = 0;
@@ -223,15 +232,19 @@ export class Runner {
     return outputs;
   }
 
+  /** A view of f32 values; made once, for that takes longer than all else that is done with it. */
+  private row({ buffer }: WebAssembly.Memory, address: number, width: number): Float32Array {
+    let row = this.rows.get(address);
+    if (!row) this.rows.set(address, (row = new Float32Array(buffer, address, width)));
+    return row;
+  }
+
   /** Each run's rows of logits, or of hidden states. */
   private results(runs: readonly Run[]): Float32Array[][] {
     const { memory, layout } = this.segments.at(-1)!;
     const view = (name: 'hidden' | 'logits', first: number, count: number, width: number) => {
       const { address, stride } = layout.buffers.get(name)!;
-      return Array.from(
-        { length: count },
-        (_, i) => new Float32Array(memory.buffer, address + (first + i) * stride, width),
-      );
+      return Array.from({ length: count }, (_, i) => this.row(memory, address + (first + i) * stride, width));
     };
     let token = 0;
     let output = 0;

@@ -10,7 +10,9 @@ import { applyChain, draw } from './sampling/chain.ts';
 import { checkFinite } from './sampling/finite.ts';
 import { type Logprobs, logprobsOf } from './sampling/logprobs.ts';
 import { type SamplerOptions, biasSteps, defaultChain, resolveSampling } from './sampling/options.ts';
+import { createPreselection } from './sampling/preselection.ts';
 import { randomSeed, seededRandom } from './sampling/random.ts';
+import { loadLargest } from './sampling/select.ts';
 import { acceptOrDraw, distributionOf, type Distribution, type Verdict } from './sampling/speculative.ts';
 
 export { SAMPLING_DEFAULTS, type SamplerOptions } from './sampling/options.ts';
@@ -65,6 +67,7 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
   const random = seededRandom(seed);
   const greedy = resolved.temperature <= 0;
   const chain = greedy ? biasSteps(resolved) : defaultChain(resolved);
+  const changedBy = greedy ? undefined : createPreselection(resolved, vocabularySize);
 
   const check = (logits: Float32Array): void => {
     if (logits.length !== vocabularySize) {
@@ -82,7 +85,10 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
   };
 
   const loadAndApply = (logits: Float32Array, history: readonly number[]): Candidates => {
-    const c = workspace(vocabularySize).load(logits);
+    const c = workspace(vocabularySize);
+    const changed = changedBy?.(history);
+    if (changed) loadLargest(c, logits, resolved.topK, changed);
+    else c.load(logits);
     applyChain(c, chain, history);
     return c;
   };

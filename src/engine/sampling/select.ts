@@ -15,44 +15,97 @@ function siftWorst(c: Candidates, at: number, size: number): void {
     if (child >= size) return;
     if (child + 1 < size && worse(c, child + 1, child)) child++;
     if (!worse(c, child, at)) return;
-    c.swap(at, child);
+    swap(c, at, child);
     at = child;
   }
 }
 
-/** Takes candidate `at` into the heap of the k best, in the place of its worst, where it is better. */
-function offer(c: Candidates, at: number, k: number): void {
-  if (!worse(c, 0, at)) return;
-  c.logits[0] = c.logits[at]!;
-  c.ids[0] = c.ids[at]!;
+/** Weights and keys stay behind: they are made anew for the few that are kept. */
+function swap({ ids, logits }: Candidates, i: number, j: number): void {
+  const id = ids[i]!;
+  const logit = logits[i]!;
+  ids[i] = ids[j]!;
+  logits[i] = logits[j]!;
+  ids[j] = id;
+  logits[j] = logit;
+}
+
+/** Takes a token that is not marked in `counts` into the heap, in the place of its worst, where it is better. */
+function offer(c: Candidates, k: number, id: number, logit: number): void {
+  const bar = c.logits[0]!;
+  if (!(logit > bar || (logit === bar && id < c.ids[0]!)) || c.counts[id] !== 0) return;
+  c.logits[0] = logit;
+  c.ids[0] = id;
   siftWorst(c, 0, k);
 }
 
 /**
- * Keeps the k largest logits, sorted downwards. A heap of the best k so far lies in the first k entries with its
- * worst at the root: nearly every later candidate is refused by one comparison with that root, and only about
- * k ln(n/k) of n in random order enter the heap. Four at a time are refused by one rarely taken branch each.
+ * Makes the first k entries, of any order, a heap of the k best, its worst at the root, of these and of `logits` from
+ * index `from` on. `ids` are those of `logits`; without it, token i is at index i. Nearly every logit is refused by one
+ * comparison with that root, four by one branch, and only about k ln(n/k) of n in random order enter the heap.
  */
+function heapOfBest(
+  c: Candidates,
+  k: number,
+  logits: Float32Array,
+  from: number,
+  n: number,
+  ids?: Int32Array,
+): void {
+  for (let i = (k >> 1) - 1; i >= 0; i--) siftWorst(c, i, k);
+  let bar = c.logits[0]!;
+  let i = from;
+  for (; i + 3 < n; i += 4) {
+    if (logits[i]! < bar && logits[i + 1]! < bar && logits[i + 2]! < bar && logits[i + 3]! < bar) continue;
+    for (let at = i; at < i + 4; at++) offer(c, k, ids ? ids[at]! : at, logits[at]!);
+    bar = c.logits[0]!;
+  }
+  for (; i < n; i++) offer(c, k, ids ? ids[i]! : i, logits[i]!);
+}
+
+/** Keeps the k largest logits, sorted downwards. */
 export function keepTopK(c: Candidates, k: number): void {
   const n = c.size;
   if (k >= n) return;
-  const { logits } = c;
-  for (let i = (k >> 1) - 1; i >= 0; i--) siftWorst(c, i, k);
-  let bar = logits[0]!;
-  let i = k;
-  for (; i + 3 < n; i += 4) {
-    if (logits[i]! < bar && logits[i + 1]! < bar && logits[i + 2]! < bar && logits[i + 3]! < bar) continue;
-    for (let at = i; at < i + 4; at++) offer(c, at, k);
-    bar = logits[0]!;
-  }
-  for (; i < n; i++) offer(c, i, k);
+  heapOfBest(c, k, c.logits, k, n, c.ids);
   // Taking the worst out again and again fills the range from its end: sorted downwards.
   for (let end = k - 1; end > 0; end--) {
-    c.swap(0, end);
+    swap(c, 0, end);
     siftWorst(c, 0, end);
   }
   c.size = k;
   c.dense = false;
+}
+
+/**
+ * Starts with the tokens in `also` and the k largest of the other logits, in no order: the rest is not even copied.
+ *
+ * @param also token ids, repeated or not, with k fewer than there are logits; those outside the vocabulary are ignored
+ */
+export function loadLargest(
+  c: Candidates,
+  logits: Float32Array,
+  k: number,
+  also: readonly number[],
+): Candidates {
+  const { ids, counts } = c;
+  const n = logits.length;
+  for (const id of also) if (id >= 0 && id < n) counts[id] = 1;
+  let from = 0;
+  for (c.size = 0; c.size < k; from++) {
+    if (counts[from] !== 0) continue;
+    c.logits[c.size] = logits[from]!;
+    ids[c.size++] = from;
+  }
+  heapOfBest(c, k, logits, from, n);
+  for (const id of also) {
+    if (counts[id] !== 1) continue;
+    counts[id] = 0;
+    c.logits[c.size] = logits[id]!;
+    ids[c.size++] = id;
+  }
+  c.dense = false;
+  return c;
 }
 
 /** a comes after b: larger key, or, between equals, the later token id. */
