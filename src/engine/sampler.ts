@@ -73,11 +73,13 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
     if (logits.length !== vocabularySize) {
       throw new UsageError(`${logits.length} logits for a vocabulary of ${vocabularySize}`);
     }
-    checkFinite(logits);
   };
 
   const sampleGreedy = (logits: Float32Array, history: readonly number[]): Sampled => {
-    if (chain.length === 0) return { id: argmax(logits), probability: 1 };
+    if (chain.length === 0) {
+      checkFinite(logits);
+      return { id: argmax(logits), probability: 1 };
+    }
     const c = loadAndApply(logits, history);
     const best = c.best();
     if (c.logits[best] === -Infinity) c.weigh(); // refuses: all are banned
@@ -88,7 +90,10 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
     const c = workspace(vocabularySize);
     const changed = changedBy?.(history);
     if (changed) loadLargest(c, logits, resolved.topK, changed);
-    else c.load(logits);
+    else {
+      checkFinite(logits);
+      c.load(logits);
+    }
     applyChain(c, chain, history);
     return c;
   };

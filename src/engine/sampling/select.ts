@@ -1,5 +1,6 @@
 /** Selection without sorting the vocabulary: the k best, and the fewest candidates that reach a mass. */
 import type { Candidates } from './candidates.ts';
+import { checkFinite } from './finite.ts';
 
 /** a is worse than b: smaller logit, or, between equals, the later token id. */
 function worse(c: Candidates, a: number, b: number): boolean {
@@ -43,6 +44,8 @@ function offer(c: Candidates, k: number, id: number, logit: number): void {
  * Makes the first k entries, of any order, a heap of the k best, its worst at the root, of these and of `logits` from
  * index `from` on. `ids` are those of `logits`; without it, token i is at index i. Nearly every logit is refused by one
  * comparison with that root, four by one branch, and only about k ln(n/k) of n in random order enter the heap.
+ *
+ * @returns 0, or NaN where one of them is NaN or infinite
  */
 function heapOfBest(
   c: Candidates,
@@ -51,16 +54,26 @@ function heapOfBest(
   from: number,
   n: number,
   ids?: Int32Array,
-): void {
+): number {
   for (let i = (k >> 1) - 1; i >= 0; i--) siftWorst(c, i, k);
   let bar = c.logits[0]!;
+  let nothing = 0;
   let i = from;
   for (; i + 3 < n; i += 4) {
-    if (logits[i]! < bar && logits[i + 1]! < bar && logits[i + 2]! < bar && logits[i + 3]! < bar) continue;
+    const x = logits[i]!;
+    const y = logits[i + 1]!;
+    const z = logits[i + 2]!;
+    const w = logits[i + 3]!;
+    nothing += (x + y + z + w) * 0;
+    if (x < bar && y < bar && z < bar && w < bar) continue;
     for (let at = i; at < i + 4; at++) offer(c, k, ids ? ids[at]! : at, logits[at]!);
     bar = c.logits[0]!;
   }
-  for (; i < n; i++) offer(c, k, ids ? ids[i]! : i, logits[i]!);
+  for (; i < n; i++) {
+    nothing += logits[i]! * 0;
+    offer(c, k, ids ? ids[i]! : i, logits[i]!);
+  }
+  return nothing;
 }
 
 /** Keeps the k largest logits, sorted downwards. */
@@ -80,6 +93,7 @@ export function keepTopK(c: Candidates, k: number): void {
 /**
  * Starts with the tokens in `also` and the k largest of the other logits, in no order: the rest is not even copied.
  *
+ * @throws ModelError on NaN or infinite logits
  * @param also token ids, repeated or not, with k fewer than there are logits; those outside the vocabulary are ignored
  */
 export function loadLargest(
@@ -91,13 +105,15 @@ export function loadLargest(
   const { ids, counts } = c;
   const n = logits.length;
   for (const id of also) if (id >= 0 && id < n) counts[id] = 1;
+  let nothing = 0;
   let from = 0;
   for (c.size = 0; c.size < k; from++) {
+    nothing += logits[from]! * 0;
     if (counts[from] !== 0) continue;
     c.logits[c.size] = logits[from]!;
     ids[c.size++] = from;
   }
-  heapOfBest(c, k, logits, from, n);
+  nothing += heapOfBest(c, k, logits, from, n);
   for (const id of also) {
     if (counts[id] !== 1) continue;
     counts[id] = 0;
@@ -105,6 +121,7 @@ export function loadLargest(
     ids[c.size++] = id;
   }
   c.dense = false;
+  if (nothing !== 0) checkFinite(logits);
   return c;
 }
 
