@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NibbleError, UsageError } from '../errors.ts';
+import { writeReason } from '../platform/node/write-reason.ts';
 
 /** A file's bytes; `-` is standard input. */
 export async function readBytes(path: string): Promise<Uint8Array> {
@@ -19,10 +20,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 
 /** What the system says of a file that cannot be written, in one line that names it. */
 export function cannotWrite(path: string, error: unknown): NibbleError {
-  const { code } = error as NodeJS.ErrnoException;
-  const reason =
-    code === 'ENOENT' ? 'there is no such folder' : code === 'EISDIR' ? 'it is a directory' : code;
-  return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${reason}`, { cause: error });
+  return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${writeReason(error)}`, { cause: error });
 }
 
 /**

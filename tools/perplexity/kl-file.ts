@@ -10,6 +10,7 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { NibbleError } from '../../src/errors.ts';
+import { writeReason } from '../../src/platform/node/write-reason.ts';
 import type { RowScore } from './score.ts';
 
 const MAGIC = '_logits_';
@@ -25,12 +26,18 @@ function rowBytes(vocabulary: number): number {
   return 2 * (2 * Math.floor((vocabulary + 1) / 2) + 4);
 }
 
+function cannotWrite(path: string, error: unknown): NibbleError {
+  return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${writeReason(error)}`, { cause: error });
+}
+
 export class KlWriter {
   private readonly file: FileHandle;
+  private readonly path: string;
   private readonly row: Buffer;
 
-  private constructor(file: FileHandle, vocabulary: number) {
+  private constructor(file: FileHandle, path: string, vocabulary: number) {
     this.file = file;
+    this.path = path;
     this.row = Buffer.alloc(rowBytes(vocabulary));
   }
 
@@ -39,9 +46,8 @@ export class KlWriter {
    * @throws NibbleError ERR_OUTPUT when the file cannot be written
    */
   static async create(path: string, { window, vocabulary, tokens }: KlHeader): Promise<KlWriter> {
-    const file = await open(path, 'w').catch((error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'ENOENT' ? 'there is no such folder' : error.code;
-      throw new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${reason}`, { cause: error });
+    const file = await open(path, 'w').catch((error: unknown) => {
+      throw cannotWrite(path, error);
     });
     const header = Buffer.alloc(HEADER_BYTES + 4 * tokens.length);
     header.write(MAGIC, 'latin1');
@@ -49,8 +55,9 @@ export class KlWriter {
     header.writeInt32LE(vocabulary, 12);
     header.writeInt32LE(tokens.length / window, 16);
     tokens.forEach((id, i) => header.writeInt32LE(id, HEADER_BYTES + 4 * i));
-    await file.writeFile(header);
-    return new KlWriter(file, vocabulary);
+    const writer = new KlWriter(file, path, vocabulary);
+    await writer.put(header);
+    return writer;
   }
 
   async write(logits: Float32Array, { max, logSumExp }: RowScore): Promise<void> {
@@ -67,7 +74,16 @@ export class KlWriter {
         this.row.writeUInt16LE(value, 8 + 2 * i);
       }
     }
-    await this.file.writeFile(this.row);
+    await this.put(this.row);
+  }
+
+  private async put(bytes: Buffer): Promise<void> {
+    try {
+      await this.file.writeFile(bytes);
+    } catch (error) {
+      await this.file.close();
+      throw cannotWrite(this.path, error);
+    }
   }
 
   close(): Promise<void> {

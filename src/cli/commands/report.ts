@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { renderChart } from '../../../tools/charts/file.ts';
 import { readImatrix } from '../../../tools/imatrix/file.ts';
+import { MIXES, mixByName } from '../../../tools/quantize/mixes.ts';
 import { quantReport } from '../../../tools/report/quant.ts';
 import { reportChart, reportMarkdown } from '../../../tools/report/render.ts';
 import { NibbleError, UsageError } from '../../errors.ts';
@@ -66,6 +67,11 @@ export function addReport(program: Command, context: CliContext): void {
 async function runQuantReport(context: CliContext, flags: Flags): Promise<void> {
   if (flags.types.some((type) => type === ''))
     throw new UsageError('--types: a name between two commas is missing');
+  // Said now, not when those before it have been measured.
+  const unknown = flags.types.find((type) => !mixByName(type));
+  if (unknown !== undefined) {
+    throw new UsageError(`--types: ${unknown} is not one of ${MIXES.map(({ name }) => name).join(', ')}`);
+  }
   await checkWritable(`${flags.output}.md`);
   const report = await quantReport({
     model: flags.model,
