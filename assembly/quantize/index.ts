@@ -4,6 +4,7 @@
  */
 import { f16x4 } from '../isa';
 import { quantizeQ40, quantizeQ41, quantizeQ50, quantizeQ51, quantizeQ80 } from './block32';
+import { storeI8 } from './int8';
 import { prepareIQ4 } from './iq4';
 import { quantizeMXFP4 } from './mxfp4';
 import { storeBF16, storeF16 } from './numbers';
@@ -12,10 +13,11 @@ import { SCRATCH_BYTES } from './scratch';
 
 export { feedbackBytes, walkRows } from './feedback';
 export { addProducts, cholesky, invertLower, orderHessian } from './hessian';
+export { maxima } from './int8';
 export { outputError, scaleColumns, scaleRows, subtract } from './errors';
 
 // GGUF tensor types: src/gguf/tensor-types.ts.
-const F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, BF16 = 30, MXFP4 = 39;
+const F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8, I8 = 24, BF16 = 30, MXFP4 = 39;
 
 export function scratchBytes(): usize {
   return SCRATCH_BYTES;
@@ -34,6 +36,7 @@ export function quantize(type: i32, x: usize, rows: i32, columns: i32, importanc
   const count = rows * columns, blocks = count >> 5;
   if (type == F16) storeF16(x, count, to);
   else if (type == BF16) storeBF16(x, count, to);
+  else if (type == I8) storeI8(x, count, to);
   else if (type == Q8_0) quantizeQ80(x, blocks, to);
   else if (type == MXFP4) quantizeMXFP4(x, blocks, to);
   else if (type == Q4_0 && !importance) quantizeQ40(x, blocks, to);

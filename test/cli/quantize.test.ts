@@ -105,6 +105,11 @@ describe('what is refused, in one line', () => {
       2,
       /--no-act-order goes with --method gptq/,
     ],
+    [
+      ['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--alpha', '0.5'],
+      2,
+      /--alpha goes with --method smoothquant/,
+    ],
     [['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--method', 'best'], 2, /Allowed choices are rtn, imatrix/],
     [
       ['quantize', MODEL, out, 'Q4_0', REQUANTIZE, '--calibration', MODEL],

@@ -66,6 +66,7 @@ export interface QuantizeExports {
   outputError(e: number, rows: number, x: number, samples: number, columns: number): number;
   scaleColumns(x: number, rows: number, columns: number, factors: number): void;
   scaleRows(x: number, rows: number, columns: number, factors: number): void;
+  maxima(x: number, rows: number, columns: number, ofColumns: number, ofRows: number): void;
   subtract(a: number, b: number, count: number): void;
   addProducts(x: number, tokens: number, columns: number, h: number, first: number, last: number): void;
   orderHessian(h: number, columns: number, order: number, damping: number, to: number): void;

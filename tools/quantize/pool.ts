@@ -8,7 +8,8 @@ import type { QuantizeModules } from './kernels.ts';
 import type { PlannedTensor } from './plan.ts';
 import type { FeedbackTask } from './methods/feedback.ts';
 import type { FactorTask, ProductsTask } from './methods/hessian-tasks.ts';
-import type { ErrorsTask, RowsProblem, RowsSource, RowsTask } from './worker.ts';
+import type { Maxima } from './methods/kernels.ts';
+import type { ErrorsTask, MaximaTask, RowsProblem, RowsSource, RowsTask } from './worker.ts';
 
 const WORKER = builtModule('tools/quantize/worker');
 /** Weights in a chunk: 4 MB as f32. A chunk is whole groups of 8 rows of one matrix. */
@@ -50,6 +51,11 @@ export class QuantizeThreads {
   /** @throws GgufError for a damaged file */
   outputErrors(task: ErrorsTask): Promise<Float64Array> {
     return this.run(task, 'outputErrors') as Promise<Float64Array>;
+  }
+
+  /** @throws GgufError for a damaged file */
+  maxima(task: MaximaTask): Promise<Maxima> {
+    return this.run(task, 'maxima') as Promise<Maxima>;
   }
 
   async addProducts(task: ProductsTask): Promise<void> {

@@ -30,6 +30,8 @@ import { chunksOf, countChunks, QuantizeThreads, RowsPool } from './pool.ts';
 
 /** What ggml calls the version of its block layouts. */
 const QUANTIZATION_VERSION = 2;
+/** GGUF's number of the type. */
+const F32 = 0;
 /** Header, padding between tensors. */
 const HEADER_BYTES = 16 << 20;
 
@@ -62,16 +64,18 @@ export interface QuantizeResult {
 export async function planFile(input: string, options: QuantizeOptions): Promise<Plan> {
   const file = await openGguf(input, fileSource, { signal: options.signal });
   try {
-    return planQuantization(file, planOptions(options));
+    return planOf(file, options);
   } finally {
     await closeGguf(file);
   }
 }
 
-function planOptions(options: QuantizeOptions): PlanOptions {
+function planOf(file: GgufFile, options: QuantizeOptions): Plan {
   const { imatrix, method } = options;
   if (imatrix && method) throw new UsageError('an importance matrix and another method exclude each other');
-  return { ...options, imatrix: imatrix !== undefined || (method && METHODS[method.name].imatrix) };
+  const row = method && METHODS[method.name];
+  const plan = planQuantization(file, { ...options, imatrix: imatrix !== undefined || row?.imatrix });
+  return row?.plan?.(plan) ?? plan;
 }
 
 /**
@@ -90,7 +94,7 @@ export async function quantizeFile(
   const file = await openGguf(input, fileSource, { signal });
   const open: { close(): Promise<void> }[] = [{ close: () => closeGguf(file) }];
   try {
-    const plan = planQuantization(file, planOptions(options));
+    const plan = planOf(file, options);
     await refuseOverwrite(file, output, maxShardBytes !== undefined);
     await requireSpace(dirname(resolve(output)), plan.newBytes + HEADER_BYTES, 'Write to another disk.');
     const threads = new QuantizeThreads(options.threads ?? (await defaultThreads()));
@@ -113,12 +117,15 @@ export async function quantizeFile(
         onProgress?.(done, plan.newBytes);
       }
     };
-    const tensors = plan.tensors.map((tensor): WritableTensor => ({
-      name: tensor.tensor.name,
-      type: tensor.type.id,
-      shape: tensor.tensor.shape,
-      data: () => data(tensor),
-    }));
+    const tensors = plan.tensors.flatMap((tensor): WritableTensor[] => [
+      {
+        name: tensor.tensor.name,
+        type: tensor.type.id,
+        shape: tensor.tensor.shape,
+        data: () => data(tensor),
+      },
+      ...(method.extras?.(tensor) ?? []).map((extra) => ({ ...extra, type: F32 })),
+    ]);
     const metadata = newMetadata(file, plan, options, calibration);
     let bytes = 0;
     const files = await saveGguf(
@@ -177,6 +184,10 @@ function newMetadata(
   metadata.set('general.file_type', u32(fileTypeByName(mix.name)!.id));
   if (method && calibration) {
     metadata.set('quantize.method', method.name);
+    if (METHODS[method.name].plan) {
+      metadata.delete('general.file_type');
+      metadata.set(`${String(file.metadata.get('general.architecture'))}.quantization.method`, method.name);
+    }
     metadata.set('quantize.calibration.file', calibration.name);
     metadata.set('quantize.calibration.tokens', u32(calibration.tokens));
   }

@@ -4,7 +4,7 @@ import { move } from 'piscina';
 import { GgufError } from '../../src/errors.ts';
 import type { QuantizeModules, Treatment } from './kernels.ts';
 import { ErrorFeedback, type FeedbackTask } from './methods/feedback.ts';
-import { MethodKernels } from './methods/kernels.ts';
+import { MethodKernels, type Maxima } from './methods/kernels.ts';
 
 export { addProducts, factorize } from './methods/hessian-tasks.ts';
 
@@ -39,6 +39,11 @@ export interface ErrorsTask extends RowsSource {
   samples: Float32Array;
 }
 
+/** Rows whose largest magnitudes are wanted. */
+export interface MaximaTask extends RowsSource {
+  treatment: Treatment;
+}
+
 /** Instead of bytes, where the file is at fault: errors lose their class on the way between threads. */
 export interface RowsProblem {
   problem: string;
@@ -58,6 +63,14 @@ export async function outputErrors(task: ErrorsTask): Promise<Float64Array | Row
     kernels ??= new MethodKernels(task.modules);
     const source = await readRows(task);
     return kernels.outputErrors(task.from, source, task.rows, task.columns, task);
+  });
+}
+
+/** @returns the largest magnitudes of columns and rows, or a RowsProblem */
+export async function maxima(task: MaximaTask): Promise<Maxima | RowsProblem> {
+  return guarded(task, async () => {
+    kernels ??= new MethodKernels(task.modules);
+    return kernels.maxima(task.from, await readRows(task), task.rows, task.columns, task.treatment);
   });
 }
 

@@ -20,6 +20,7 @@ import {
   verboseOption,
   type OutputFlags,
 } from '../options.ts';
+import { number } from '../parse.ts';
 import { createProgress } from '../progress.ts';
 import { plainTable } from '../table.ts';
 import { binaryBytesText, bytesText, durationText, rounded } from '../text.ts';
@@ -36,6 +37,8 @@ interface Flags extends OutputFlags {
   method?: (typeof METHOD_NAMES)[number];
   calibration?: string;
   actOrder?: boolean;
+  alpha?: number;
+  perTensor?: boolean;
   ctxSize?: number;
   chunks?: number;
   splitMaxSize?: number;
@@ -61,6 +64,12 @@ export function addQuantize(program: Command, context: CliContext): void {
       '--no-act-order',
       'gptq: columns in the order of the file, not those that meet large inputs first',
     )
+    .addOption(
+      new Option('--alpha <n>', 'smoothquant: how much goes into the weights; default: 0.5').argParser(
+        number(0, 1),
+      ),
+    )
+    .option('--per-tensor', 'smoothquant: one scale per matrix, not per row')
     .addOption(chunkSizeOption())
     .addOption(chunksOption())
     .option('--allow-requantize', 'also from quantized tensors: worse than from the original')
@@ -163,7 +172,12 @@ async function methodOf({
   imatrix,
   ...flags
 }: Flags): Promise<MethodOptions | undefined> {
-  if (!flags.actOrder && method !== 'gptq') throw new UsageError('--no-act-order goes with --method gptq');
+  const belongs = (given: boolean, option: string, to: string): void => {
+    if (given && method !== to) throw new UsageError(`${option} goes with --method ${to}`);
+  };
+  belongs(!flags.actOrder, '--no-act-order', 'gptq');
+  belongs(flags.alpha !== undefined, '--alpha', 'smoothquant');
+  belongs(flags.perTensor ?? false, '--per-tensor', 'smoothquant');
   if (method === 'rtn') {
     const unused = { '--calibration': calibration, '--ctx-size': flags.ctxSize, '--chunks': flags.chunks };
     const [given] = Object.entries(unused).find(([, value]) => value !== undefined) ?? [];
@@ -183,6 +197,8 @@ async function methodOf({
   return {
     name: method,
     actOrder: flags.actOrder,
+    alpha: flags.alpha,
+    perTensor: flags.perTensor,
     calibration: {
       text: await readBytes(calibration),
       name: calibration,

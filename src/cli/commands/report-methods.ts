@@ -10,6 +10,9 @@ import { cannotWrite, checkWritable } from '../input.ts';
 import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
 import { integer, list } from '../parse.ts';
 
+/** Those that write the type that was asked for. */
+const DEFAULT_METHODS: readonly string[] = ['rtn', 'imatrix', 'awq', 'gptq'];
+
 interface Flags extends OutputFlags {
   model: string;
   types: string[];
@@ -37,7 +40,11 @@ export function addMethodsReport(report: Command, context: CliContext): void {
       list(String),
     )
     .requiredOption('-f, --file <list>', 'other texts, which the models predict', list(String))
-    .option('--methods <list>', `of ${METHOD_NAMES.join(', ')}; default: all`, list(String))
+    .option(
+      '--methods <list>',
+      `of ${METHOD_NAMES.join(', ')}; default: ${DEFAULT_METHODS.join(',')}`,
+      list(String),
+    )
     .option('-o, --output <path>', 'writes PATH.md', 'methods-report')
     .option('--folder <folder>', 'where the quantized files lie for a while', tmpdir())
     .option('--allow-requantize', 'the original may be quantized itself')
@@ -55,7 +62,9 @@ export function addMethodsReport(report: Command, context: CliContext): void {
 }
 
 async function runMethodsReport(context: CliContext, flags: Flags): Promise<void> {
-  const methods = METHOD_NAMES.filter((name) => flags.methods === undefined || flags.methods.includes(name));
+  const methods = METHOD_NAMES.filter(
+    (name) => flags.methods?.includes(name) ?? DEFAULT_METHODS.includes(name),
+  );
   const unknown = flags.methods?.find((name) => !(METHOD_NAMES as readonly string[]).includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`--methods: ${unknown} is not one of ${METHOD_NAMES.join(', ')}`);

@@ -135,6 +135,13 @@ function inverseScales({ size, sourceOf }: Fold, scales: Float32Array): Float32A
   return factors;
 }
 
+/** The largest, over the columns that share a source, of a number per column; by column. */
+export function sharedMaxima(fold: Fold, perColumn: Float64Array): Float64Array {
+  const most = new Float64Array(fold.size);
+  fold.sourceOf.forEach((source, column) => (most[source] = Math.max(most[source]!, perColumn[column]!)));
+  return perColumn.map((_, column) => most[fold.sourceOf[column]!]!);
+}
+
 /** Scales of columns that have been chosen, and what they do to each tensor. */
 export class Scaling implements Method {
   private readonly columns = new Map<string, Float32Array>();

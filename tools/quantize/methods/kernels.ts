@@ -1,6 +1,6 @@
 /** What the methods ask of the kernels besides converting rows. */
 import { rowBytes } from '../../../src/gguf/tensor-types.ts';
-import { BUFFERS, QuantizeKernels, ROW_SCRATCH } from '../kernels.ts';
+import { BUFFERS, QuantizeKernels, ROW_SCRATCH, type Treatment } from '../kernels.ts';
 
 export interface OutputErrors {
   /** Type to quantize to. */
@@ -11,7 +11,28 @@ export interface OutputErrors {
   samples: Float32Array;
 }
 
+/** Largest magnitudes. */
+export interface Maxima {
+  columns: Float32Array;
+  rows: Float32Array;
+}
+
 export class MethodKernels extends QuantizeKernels {
+  /**
+   * Of rows as they are with the factors of a treatment.
+   *
+   * @throws GgufError as dequantize
+   */
+  maxima(from: number, bytes: Uint8Array, rows: number, columns: number, treatment: Treatment): Maxima {
+    const x = this.read(from, bytes, rows, columns);
+    this.scale(x, rows, columns, treatment);
+    const ofColumns = this.room(x - BUFFERS + rows * columns * 4, columns * 4);
+    const ofRows = this.room(ofColumns - BUFFERS + columns * 4, rows * 4);
+    this.quantizers.maxima(x, rows, columns, ofColumns, ofRows);
+    const copy = (at: number, n: number) => new Float32Array(this.memory.buffer, at, n).slice();
+    return { columns: copy(ofColumns, columns), rows: copy(ofRows, rows) };
+  }
+
   /**
    * For each set of scales s: the sum, over rows of W and inputs x, of the squares of the errors that Q(W diag(s)) in the
    * place of W diag(s) makes of the outputs for x / s.
