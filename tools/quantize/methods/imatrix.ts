@@ -7,7 +7,7 @@ import { SquareSums } from '../../imatrix/collect.ts';
 import type { Imatrix } from '../../imatrix/imatrix.ts';
 import type { Calibration } from '../../calibration/calibration.ts';
 
-/** @throws AbortedError; NibbleError ERR_CALIBRATION for activations that are not finite */
+/** @throws ModelError where activations become NaN; AbortedError */
 export async function imatrixOf(calibration: Calibration): Promise<Imatrix> {
   const sums = new SquareSums();
   await calibration.run(calibration.inputs, (_, observation) => sums.add(observation));
