@@ -87,7 +87,7 @@ describe('what it refuses', () => {
 
   test('types without a quantizer or kernels, bytes that are too few, importance of another width', () => {
     const others = [...TENSOR_TYPES.values()].filter(
-      ({ name }) => !(QUANTIZED_TYPES as readonly string[]).includes(name),
+      ({ name }) => name !== 'I8' && !(QUANTIZED_TYPES as readonly string[]).includes(name),
     );
     expect(others.length).toBeGreaterThan(10);
     for (const type of others) {
@@ -109,4 +109,12 @@ test('converts quantized rows as if by way of f32', () => {
   const direct = kernels.convert(id('Q4_1'), q4, ROWS, COLUMNS, id('Q6_K'));
   expect(direct).toEqual(kernels.quantize(id('Q6_K'), values, ROWS, COLUMNS));
   expect(kernels.convert(id('Q4_1'), q4, ROWS, COLUMNS, id('F32'))).toEqual(new Uint8Array(values.buffer));
+});
+
+test('I8: rows that have been divided by their scales, halves to even, -127 at least', () => {
+  const values = Float32Array.from({ length: 32 }, (_, i) => (i - 16) / 2);
+  values.set([200, -200, 126.5, -127.4]);
+  const bytes = new Int8Array(kernels.quantize(id('I8'), values, 1, 32).buffer);
+  expect([...bytes.subarray(0, 8)]).toEqual([127, -127, 126, -127, -6, -6, -5, -4]);
+  expect([...bytes.subarray(16, 22)]).toEqual([0, 0, 1, 2, 2, 2]);
 });
