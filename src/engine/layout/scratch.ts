@@ -60,7 +60,10 @@ export function attendScratch(queries: number, headWidth: number, valueWidth: nu
   return rows * (headWidth * 4 + valueWidth * 4 + PAGE * 4 + 8) + (headWidth + valueWidth) * PAGE * 4;
 }
 
-/** Scratch of a matmul chunk: sums of a row group (or, of one row, of groups that are gated or scaled), those of up, unpacked weights. */
+/**
+ * Scratch of a matmul chunk: the sums of a row group (or, of one row, of groups that are gated or scaled), those of up,
+ * unpacked weights.
+ */
 function matmulScratch({ ops }: SegmentProgram, batch: number): number {
   const groups = ops.map((op) =>
     (op.kind === 'matmul' && (op.up || op.scale)) || (op.kind === 'expertMatmul' && op.up)
