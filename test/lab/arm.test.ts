@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { CORES, armMeans } from '../../lab/tool/arm/cores.ts';
+import { CORES, armMeans, countedOn } from '../../lab/tool/arm/cores.ts';
 import { perWorkerOf } from '../../lab/tool/arm/division.ts';
 import { kernelRow } from '../../lab/tool/arm/kernel-cost.ts';
 import type { ArmResults } from '../../lab/tool/arm/results.ts';
@@ -19,6 +19,13 @@ test('an ARM machine measures, others emulate', () => {
   expect(armMeans('arm64')).toBe('measure');
   expect(armMeans('x64')).toBe('emulate');
   expect(armMeans()).toBe(process.arch === 'arm64' ? 'measure' : 'emulate');
+});
+
+test('cores that are not emulated are counted as those that execute the same', () => {
+  const counted = (emulated?: string[]) => CORES.map((core) => countedOn(core, emulated));
+  expect(counted()).toEqual(['cortex-a76', 'cortex-a72', 'neoverse-n1', 'neoverse-n1']);
+  expect(counted(['cortex-a76', 'cortex-a72']).slice(2)).toEqual(['cortex-a76', 'cortex-a76']);
+  expect(() => counted(['cortex-a72'])).toThrow(RangeError);
 });
 
 const totals = (counts: Record<string, number>) =>

@@ -241,3 +241,65 @@ export const ATTEMPTS: readonly Attempt[] = [
     message: /03-simd\.ts:\d+:\d+: .*a bracket/,
   },
 ];
+
+/** Mistakes that can be made in any stage, around a kernel that is right; `inner` is the course's. */
+export interface Mishap {
+  mistake: string;
+  /** What linear does. */
+  body: string;
+  /** Only where the work is divided. */
+  divided?: boolean;
+  fails: Attempt['fails'];
+  message: RegExp;
+}
+
+const PARAMETERS = `weights: usize, activations: usize, output: usize, rows: i32, columns: i32, tokens: i32,
+  worker: i32, workers: i32, counter: usize, scratch: usize,`;
+const REST = 'columns, tokens, worker, workers, counter, scratch';
+
+/** The course's kernel of a stage with a mishap around it. */
+export function mishapOf(stage: string, { body }: Mishap): string {
+  const solution = readFileSync(solutionFile(stageOf(stage)), 'utf8');
+  const inner = solution.replace('export function linear(', 'function inner(');
+  return `${inner}\nexport function linear(\n  ${PARAMETERS}\n): void {\n  ${body}\n}\n`;
+}
+
+export const MISHAPS: readonly Mishap[] = [
+  {
+    mistake: 'the last rows are left out',
+    body: `if (tokens > 1) inner(weights, activations, output, rows, ${REST});
+  else if (rows > 8) inner(weights, activations, output, rows - 8, ${REST});`,
+    fails: 'results',
+    message: /never written: off by one/,
+  },
+  {
+    mistake: 'a row too many is written',
+    body: `inner(weights, activations, output, rows, ${REST});
+  store<f32>(output + (<usize>(rows * tokens) << 2), 0);`,
+    fails: 'results',
+    message: /writes where it must not: 0 bytes after the end of the output/,
+  },
+  {
+    mistake: 'a result is NaN',
+    body: `inner(weights, activations, output, rows, ${REST});
+  store<f32>(output + 4, NaN);`,
+    fails: 'results',
+    message: /row 1 is wrong .*NaN instead of/,
+  },
+  {
+    mistake: 'a load reaches beyond the activations',
+    body: `inner(weights, activations, output, rows, ${REST});
+  store<u8>(scratch, load<u8>(activations + 65536));`,
+    fails: 'bounds',
+    message: /activations end where the memory ends/,
+  },
+  {
+    mistake: 'every worker does everything',
+    // With a counter of its own.
+    body: `store<i32>(scratch, 0);
+  inner(weights, activations, output, rows, columns, tokens, 0, 1, scratch, scratch + 64);`,
+    divided: true,
+    fails: 'workers',
+    message: /a race: with 2 workers, workers 0 and 1 both write row 0/,
+  },
+];

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { checkStage } from '../../lab/tool/check/check.ts';
 import { solutionFile, workFile } from '../../lab/tool/paths.ts';
 import { STAGES, stageOf } from '../../lab/tool/stages.ts';
-import { ATTEMPTS, sourceOf } from './attempts.ts';
+import { ATTEMPTS, MISHAPS, mishapOf, sourceOf } from './attempts.ts';
 
 /** For kernels that come to an end: a busy machine must not be taken for an endless loop. */
 const PATIENT_MS = 50_000;
@@ -29,6 +29,20 @@ test.each(ATTEMPTS)('$stage: $mistake', async (attempt) => {
   const failed = report.findings.filter(({ ok }) => !ok);
   expect(failed.map(({ name }) => name)).toEqual([attempt.fails]);
   expect(failed[0]!.message).toMatch(attempt.message);
+});
+
+const mishaps = STAGES.filter(({ given }) => !given).flatMap((stage) =>
+  MISHAPS.filter(({ divided }) => !divided || stage.workers === 'all').map((mishap) => ({
+    ...{ stage, mishap, name: stage.id, mistake: mishap.mistake },
+  })),
+);
+
+test.each(mishaps)('$name: $mistake', async ({ stage, mishap }) => {
+  writeFileSync(workFile(work, stage), mishapOf(stage.id, mishap));
+  const { findings } = await checkStage(stage, { work, threads: 2, limit: PATIENT_MS });
+  const failed = findings.filter(({ ok }) => !ok);
+  expect(failed.map(({ name }) => name)).toEqual([mishap.fails]);
+  expect(failed[0]!.message).toMatch(mishap.message);
 });
 
 test('speed is judged by ratios of one run, and a slow kernel does not pass', async () => {

@@ -78,8 +78,31 @@ describe('on the command line', () => {
     const list = await runJson<{ stage: string; state: string }[]>(['lab', 'list', '--work', folder]);
     expect(list.find(({ stage }) => stage === '01-loop-unrolling')!.state).toBe('right');
 
+    expect((await lab('reset', '01')).code).toBe(2);
     expect((await lab('reset', '01', '--yes')).code).toBe(0);
     expect(readFileSync(`${file}.old`, 'utf8')).toBe(solutionOf('01-loop-unrolling'));
+  }, 180_000);
+
+  test.each([
+    ['02', 'shares overlap by a row', /FAIL.*races[^]*workers 0 and 1 both write row 68/],
+    ['03', 'the minimum is missing', /FAIL.*results[^]*the minimum is left out/],
+    ['03', 'a load reaches beyond the weights', /FAIL.*ends of buffers[^]*weights end where the memory ends/],
+    ['06', 'a loop does not end', /FAIL.*results[^]*a loop that does not end/],
+  ])('stage %s: %s', async (stage, mistake, told) => {
+    const attempt = ATTEMPTS.find((one) => one.stage.startsWith(stage) && one.mistake === mistake)!;
+    writeFileSync(workFile(folder, stageOf(stage)), sourceOf(attempt));
+    const { code, stdout } = await lab('check', stage, '--no-speed');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(told);
+  });
+
+  test('a right kernel is told how fast it is; stage 09, how far above the engine', async () => {
+    writeFileSync(workFile(folder, stageOf('09')), solutionOf('09-beat-nibble'));
+    // Whether that is fast enough depends on what else the machine does.
+    const { code, stdout } = await lab('check', '09', '--threads', '1');
+    expect(code === 0 || code === 1).toBe(true);
+    expect(stdout).not.toContain('FAIL');
+    expect(stdout).toMatch(/x the reference, .* GOP\/s.*; score against nibble's own: [+-]\d+ %/);
   });
 
   test('bad usage and missing files', async () => {

@@ -34,9 +34,12 @@ export function roof({ gbs, gmacs }: Limits['one'], macsPerByte: number): number
 
 /** Log-log: the roof of one worker and of all, and a point for every kernel. */
 export function rooflineSpec({ limits, kernels }: BenchResults): Panel {
-  const intensities = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128];
   const roofs = Object.entries({ '1 worker': limits.one, 'all workers': limits.all }).flatMap(
-    ([name, limit]) => intensities.map((x) => ({ x, y: roof(limit, x), name })),
+    ([name, limit]) => {
+      // Two straight lines: up to where arithmetic is the limit, and from there on.
+      const knee = limit.gmacs / limit.gbs;
+      return [0.25, knee, 128].map((x) => ({ x, y: roof(limit, x), name }));
+    },
   );
   const points = kernels.map((row) => ({
     x: intensity(row),

@@ -16,7 +16,7 @@ export interface Handin {
 
 const MOST_KERNEL_BYTES = 2 ** 20;
 const MOST_ZIP_BYTES = 64 * 2 ** 20;
-const TOO_LARGE = 'larger than 1 MiB: no kernel is';
+const TOO_LARGE = 'is larger than 1 MiB: no kernel is';
 
 /**
  * The kernels in a folder (`STAGE.ts`, or `work/STAGE.ts`) or in a bundle. Other files are not looked at; links are not
@@ -56,8 +56,8 @@ async function fromFolder(folder: string): Promise<Found> {
     const file = join(folder, `${id}.ts`);
     const status = await lstat(file).catch(() => undefined);
     if (!status) continue;
-    if (!status.isFile()) found.refused.set(id, 'a link or a folder, not a file');
-    else if (status.size > MOST_KERNEL_BYTES) found.refused.set(id, TOO_LARGE);
+    if (!status.isFile()) found.refused.set(id, `${file} is a link or a folder, not a file`);
+    else if (status.size > MOST_KERNEL_BYTES) found.refused.set(id, `${file} ${TOO_LARGE}`);
     else found.kernels.set(id, await readFile(file, 'utf8'));
   }
   return found;
@@ -79,7 +79,7 @@ async function fromZip(file: string): Promise<Found> {
         if (stage === undefined || seen.has(name)) return false;
         seen.add(name);
         if (Math.max(packed, originalSize) <= MOST_KERNEL_BYTES) return true;
-        found.refused.set(stage, TOO_LARGE);
+        found.refused.set(stage, `${name} in ${file} ${TOO_LARGE}`);
         return false;
       },
     });

@@ -1,6 +1,6 @@
 /** `nibble lab bench`: called and shown; what it does is in lab/tool. */
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ArmResults } from '../../../lab/tool/arm/results.ts';
 import type { BenchResults } from '../../../lab/tool/bench/results.ts';
 import type { Progress } from '../../../lab/tool/progress.ts';
@@ -134,7 +134,8 @@ async function modelOf(context: CliContext, flags: BenchFlags): Promise<{ path: 
     signal: context.signal,
     onNotice: (line) => context.notice(line),
   });
-  return { path: found.paths[0]!, name: found.name };
+  // A file's name says enough; where it lies is nobody's business in a report.
+  return { path: found.paths[0]!, name: basename(found.name) };
 }
 
 async function shown(results: BenchResults): Promise<string> {

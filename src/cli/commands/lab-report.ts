@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CliContext } from '../context.ts';
+import { ExitError } from '../failure.ts';
 import { cannotWrite, checkWritable } from '../input.ts';
 import { tableText } from '../table.ts';
 
@@ -58,11 +59,15 @@ export async function gradeAll(
   if (flags.out !== undefined) await checkWritable(flags.out);
   const { grade, toCsv } = await import('../../../lab/tool/grade/grade.ts');
   const { defaultThreads } = await import('../../platform/node/cpu.ts');
+  const problems = new Set<string>();
   const grades = await grade(folders, {
     threads: flags.threads ?? defaultThreads(),
     speed: flags.speed ? {} : undefined,
-    onGrade: ({ name, stage, state, points }) => {
-      if (state !== 'missing') context.log(`${name} ${stage}: ${state}, ${points} points`);
+    onGrade: ({ name, stage, state, points, message }) => {
+      if (state === 'right' || state === 'wrong') context.log(`${name} ${stage}: ${state}, ${points} points`);
+      if (state !== 'unreadable' || problems.has(message)) return;
+      problems.add(message);
+      context.log(message);
     },
   });
   if (flags.out !== undefined) {
@@ -72,4 +77,6 @@ export async function gradeAll(
   }
   if (flags.json) context.json(grades);
   else if (flags.out === undefined) context.print(toCsv(grades));
+  // All that could be graded is; that something could not must not go unseen.
+  if (problems.size > 0) throw new ExitError(1);
 }

@@ -48,34 +48,44 @@ export function addLab(program: Command, context: CliContext): void {
     .action((stage: string, flags: Flags) => reset(context, stage, flags));
   add('check <stage>', 'is the kernel right, and how fast is it?')
     .addOption(threadsOption())
-    .option('--no-speed', 'results only')
+    .option('--no-speed', 'results only: quicker, and on a busy machine')
     .action((stage: string, flags: Flags) => check(context, stage, flags));
   const hint = add('hint <stage>', 'the next hint');
   hint
-    .addOption(new Option('-n, --number <n>', 'this one').argParser(integer(1, 99)))
+    .addOption(new Option('-n, --number <n>', 'this one instead of the next').argParser(integer(1, 99)))
     .action((stage: string, flags: Flags & { number?: number }) => showHint(context, stage, flags));
   add('bench [stages...]', 'GOP/s of the kernels, and tokens per second of a model with each of them')
     .addOption(threadsOption())
     .addOption(modelOption())
-    .option('--tiny', 'the model inside the package')
-    .option('--solutions', "the course's kernels")
-    .option('--no-end-to-end', 'kernels only')
-    .addOption(new Option('--rounds <n>', 'of each kernel').argParser(integer(1, 1000)).default(5))
-    .option('--out <file>', 'the results as JSON')
+    .option('--tiny', 'end to end with the model inside the package')
+    .option('--solutions', "the course's kernels, also where there are some of yours")
+    .option('--no-end-to-end', 'kernels only: no model is needed')
+    .addOption(
+      new Option('--rounds <n>', 'times that each kernel runs; the best counts')
+        .argParser(integer(1, 1000))
+        .default(5),
+    )
+    .option('--out <file>', 'the results as JSON, for report --merge')
     .option(
       '--chart <path>',
       'bars, roofline and tokens per second: FILE.svg, FILE.png, or a folder for both of each',
     )
-    .option('--arm', 'count instructions on emulated ARM cores, and predict cycles')
+    .option(
+      '--arm',
+      'count instructions on emulated ARM cores and predict cycles; on an ARM machine, measure',
+    )
     .addOption(offlineOption())
     .action(async (names: string[], flags: BenchFlags) => {
       const { benchStages } = await import('./lab-bench.ts');
       await benchStages(context, names, flags);
     });
   add('report', 'your code, checks, figures and the questions, as Markdown and HTML')
-    .option('--to <path>', 'folder of the report, or file of the chart of --merge')
+    .option(
+      '--to <path>',
+      'folder of the report, default: lab/work/report; with --merge, FILE.svg or FILE.png',
+    )
     .option('--bundle', 'also report.zip, to hand in')
-    .option('--merge <files...>', 'results of several machines side by side')
+    .option('--merge <files...>', 'instead: results of several machines side by side, of bench --out')
     .action(async (flags: ReportFlags) => (await reporting()).report(context, flags));
   add('grade <paths...>', 'grade what was handed in, as CSV')
     .addOption(threadsOption())
