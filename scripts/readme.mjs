@@ -125,6 +125,60 @@ const conversions = () =>
     CONVERSIONS.map(({ name, classes }) => [name, classes.join(', ')]),
   );
 
+const recordedRun = () => readJson('lab/recorded.json');
+const referenceOf = (stage) => (stage.startsWith('w8a8') ? 'w8a8-00-reference' : '00-reference');
+const shortened = (value) => value.toFixed(value < 10 ? 2 : 1);
+
+/** What the course's kernels gain: measured on one machine, predicted for ARM cores. `node scripts/lab-ratios.mjs --update`. */
+function labRatios() {
+  const { measured, arm } = recordedRun();
+  const cores = {
+    'cortex-a72': 'Pi 4',
+    'cortex-a76': 'Pi 5',
+    'neoverse-n1': 'Graviton2',
+    'neoverse-v1': 'Graviton3',
+  };
+  const gops = (stage, cpu) => arm.kernels.find((row) => row.stage === stage && row.cpu === cpu)?.gops;
+  const rows = measured.rows.map(({ stage, workers, ratio }) => [
+    stage,
+    String(workers),
+    `${shortened(ratio)} x`,
+    ...Object.keys(cores).map((cpu) => {
+      const gain = gops(stage, cpu) / gops(referenceOf(stage), cpu);
+      return Number.isFinite(gain) ? `${shortened(gain)} x` : '';
+    }),
+  ]);
+  const head = ['stage', 'workers', 'measured', ...Object.values(cores).map((name) => `${name}, PREDICTED`)];
+  const noise = measured.others > 0.05 ? `, of which others used ${Math.round(100 * measured.others)} %` : '';
+  const source = `Measured on ${measured.at}: ${measured.machine}${noise}. ARM predicted on ${arm.at} for one worker at work, from V8's code of Node ${arm.node}. Recorded by \`node scripts/lab-ratios.mjs --update\` in [lab/recorded.json](../lab/recorded.json).`;
+  return `${table(head, rows)}\n\n${source}`;
+}
+
+/** What they cost ARM cores in instructions. */
+function labArm() {
+  const { arm } = recordedRun();
+  const row = (rows, stage, cpu) => rows.find((one) => one.stage === stage && one.cpu === cpu);
+  const stages = [...new Set(arm.kernels.map(({ stage }) => stage))];
+  const kernel = (stage, cpu) => row(arm.kernels, stage, cpu);
+  const token = (stage, cpu) => row(arm.tokens, stage, cpu)?.decode.toFixed(2) ?? '';
+  const rows = ['nibble', ...stages].map((stage) => {
+    const [a76, a72] = [kernel(stage, 'cortex-a76'), kernel(stage, 'cortex-a72')];
+    return [
+      stage === 'nibble' ? "the engine's own" : stage,
+      a76?.per32Weights.toFixed(1) ?? '',
+      a72?.per32Weights.toFixed(1) ?? '',
+      a76?.multiplies.join(', ') ?? '',
+      a72?.multiplies.join(', ') ?? '',
+      token(stage, 'cortex-a76'),
+      token(stage, 'cortex-a72'),
+    ];
+  });
+  const head = ['stage', 'A76, N1', 'A72', 'A76 multiplies by', 'A72', 'a token on A76, M', 'on A72, M'];
+  const { rows: r, columns: c } = arm.shape;
+  const balance = `With 1, 2 and 4 workers the busiest one has at most ${arm.balance.toFixed(2)} times the mean.`;
+  return `${table(head, rows)}\n\nCounted with a matrix of ${r} x ${c} on ${arm.at}, Node ${arm.node}; a token: of the tiny model, one thread. ${balance}`;
+}
+
 /** Tables by file and by the name that marks their place. */
 const documents = {
   'docs/convert.md': { conversions },
@@ -132,6 +186,7 @@ const documents = {
   'docs/performance.md': { arm },
   'docs/architectures.md': { architectures },
   'docs/formats.md': { bits },
+  'docs/lab.md': { 'lab-ratios': labRatios, 'lab-arm': labArm },
 };
 
 /** A document with every table as the repository has it. */

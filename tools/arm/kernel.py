@@ -22,6 +22,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SYSROOT = os.environ.get('QEMU_LD_PREFIX', '/usr/aarch64-linux-gnu')
+NODE_MAJOR = os.environ.get('NODE_MAJOR', '24')
 QEMU = os.environ.get('QEMU') or shutil.which('qemu-aarch64-static') or shutil.which('qemu-aarch64')
 
 # Instructions per cycle that the front end can deliver. llvm-mca's models have no front end.
@@ -58,24 +59,21 @@ def find_llvm():
 
 
 def find_node():
-    major = os.environ.get('NODE_MAJOR', '24')
     script = os.path.join(HERE, '..', '..', 'scripts', 'node-path.sh')
-    return subprocess.run([script, major, 'linux-arm64'], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run([script, NODE_MAJOR, 'linux-arm64'], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def guest_command(node, options):
-    version = subprocess.run([QEMU, '-L', SYSROOT, node, '-p', 'process.version'],
-                             capture_output=True, text=True, check=True).stdout.strip()
     # The random seed pins the address of the code, so that two runs can be matched.
     flags = ['--random-seed=7', '--no-liftoff', '--print-wasm-code']
-    if version.startswith('v20.'):
+    if NODE_MAJOR == '20':
         flags.append('--experimental-wasm-relaxed-simd')
     script = os.path.join(HERE, 'run-kernel.mjs')
-    return version, [node, *flags, script, options.wasm, options.function, *options.numbers]
+    return [node, *flags, script, options.wasm, options.function, *options.numbers]
 
 
 def code_range(command):
-    """Where V8 put the module's code: runs the program once and reads the addresses in V8's listing."""
+    """The Node's version and where V8 put the module's code: runs the program once and reads V8's listing."""
     run = subprocess.run(command, capture_output=True, text=True, errors='replace')
     if 'RESULT ' not in run.stdout:
         sys.exit('the kernel did not run:\n' + run.stdout[-800:] + run.stderr[-1500:])
@@ -88,7 +86,8 @@ def code_range(command):
             inside = False
         elif inside and (match := re.match(r'0x([0-9a-f]+)\s+[0-9a-f]+\s+[0-9a-f]{8}\s', line)):
             addresses.append(int(match[1], 16))
-    return min(addresses), max(addresses) + 4
+    version = re.search(r'RESULT (\S+)', run.stdout)[1]
+    return version, min(addresses), max(addresses) + 4
 
 
 class Trace:
@@ -194,9 +193,10 @@ def predict(llvm, loop, model):
 def main():
     options = parse_arguments()
     llvm = find_llvm()
-    version, guest = guest_command(find_node(), options)
+    guest = guest_command(find_node(), options)
     qemu = [QEMU, '-cpu', options.cpu, '-L', SYSROOT]
-    trace = Trace(qemu, guest, *code_range([*qemu, *guest]))
+    version, low, high = code_range([*qemu, *guest])
+    trace = Trace(qemu, guest, low, high)
 
     executed = trace.executed()
     total = sum(executed.values())

@@ -12,7 +12,7 @@ import { LabError } from '../errors.ts';
 import { kernelFile } from '../kernel.ts';
 import type { Stage } from '../stages.ts';
 import { SHAPE, type Subject } from './call.ts';
-import { ARM_NODE, CORES, PREDICTED_GHZ, type Core } from './cores.ts';
+import { ARM_NODE, CORES, EMULATED, PREDICTED_GHZ, countedOn } from './cores.ts';
 import { countDivision } from './division.ts';
 import { costOf, kernelRow } from './kernel-cost.ts';
 import type { ArmResults } from './results.ts';
@@ -24,8 +24,8 @@ export interface ArmOptions {
   solutions: boolean;
   /** The model's file and name; undefined: kernels only. */
   model?: { path: string; name: string };
-  /** Cores to count the model on; default: all that are emulated. */
-  modelCores?: readonly string[];
+  /** Cores to emulate; default all, EMULATED. */
+  cores?: readonly string[];
   onStep?: (line: string) => void;
 }
 
@@ -72,16 +72,17 @@ type Job = () => Promise<void>;
 
 async function jobs(
   all: readonly Subject[],
-  { model, modelCores, onStep }: ArmOptions,
+  { model, cores = EMULATED, onStep }: ArmOptions,
   { kernels, divisions, tokens }: ArmResults,
 ): Promise<Job[]> {
-  const emulated = CORES.filter((core) => core.emulated);
+  const emulated = CORES.filter(({ cpu }) => cores.includes(cpu));
   const list: Job[] = [];
   for (const subject of all) {
     for (const core of emulated) {
       list.push(async () => {
-        const cost = await costOf(subject, core, [core, ...likes(core)]);
-        kernels.push(...[core, ...likes(core)].map((one) => kernelRow(subject, one, cost)));
+        const same = CORES.filter((one) => countedOn(one, cores) === core.cpu);
+        const cost = await costOf(subject, core, same);
+        kernels.push(...same.map((one) => kernelRow(subject, one, cost)));
         onStep?.(
           `${subject.stage.id} on ${core.cpu}: ${cost.instructionsPer32Weights.toFixed(1)} instructions per 32 weights`,
         );
@@ -96,7 +97,7 @@ async function jobs(
   }
   if (!model) return list;
   for (const subject of [undefined, ...all.filter(({ stage }) => stage.layout !== 'int8')]) {
-    for (const core of emulated.filter(({ cpu }) => modelCores?.includes(cpu) ?? true)) {
+    for (const core of emulated) {
       list.push(async () => {
         const row = await countTokens(subject, core, model);
         tokens.push(row);
@@ -105,11 +106,6 @@ async function jobs(
     }
   }
   return list;
-}
-
-/** Cores that are not emulated but execute what this one does. */
-function likes({ cpu }: Core): Core[] {
-  return CORES.filter(({ like }) => like === cpu);
 }
 
 /** As many at a time as there are processors: counts do not depend on what else runs. */

@@ -24,7 +24,7 @@ export async function countDivision({ stage, wasm }: Subject, core: Core): Promi
   const calls = WORKERS.flatMap((workers) =>
     Array.from({ length: workers }, (_, worker) => ({ workers, worker, ...callOf(stage, worker, workers) })),
   );
-  const counts = await countNode(core.emulated!, fileURLToPath(compiled('arm/guest-division')), {
+  const counts = await countNode(core.cpu, fileURLToPath(compiled('arm/guest-division')), {
     nodeMajor: ARM_NODE,
     args: [JSON.stringify({ wasm, calls } satisfies DivisionRequest)],
     // V8 compiles and collects garbage in threads of its own: nothing to do with a kernel.

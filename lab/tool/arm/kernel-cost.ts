@@ -30,16 +30,7 @@ export async function costOf(
 ): Promise<KernelCost> {
   const { numbers, bytes, macs } = callOf(stage, 0, 1);
   const models = [...new Set(predicted.map(({ model }) => model))].join(',');
-  const options = [
-    '--macs',
-    `${macs}`,
-    '--cpu',
-    core.emulated!,
-    '--models',
-    models,
-    '--ghz',
-    `${PREDICTED_GHZ}`,
-  ];
+  const options = ['--macs', `${macs}`, '--cpu', core.cpu, '--models', models, '--ghz', `${PREDICTED_GHZ}`];
   const { stdout } = await run(
     'python3',
     [armTool('kernel.py'), wasm, 'linear', ...numbers.map(String), ...options, '--json'],

@@ -33,7 +33,7 @@ export async function countTokens(
     if (layout === 'int8') throw new RangeError(`${name}: no model runs with kernels of 8-bit weights`);
     request.kernel = { name, layout, workers, wasm: subject.wasm };
   }
-  const counts = await countNode(core.emulated!, fileURLToPath(compiled('arm/guest-tokens')), {
+  const counts = await countNode(core.cpu, fileURLToPath(compiled('arm/guest-tokens')), {
     nodeMajor: ARM_NODE,
     args: [JSON.stringify(request)],
     env: { NIBBLE_VARIANT: core.variant },
