@@ -89,23 +89,26 @@ export function attendChunk(op: usize, chunk: i32, tokens: i32, scratch: usize):
   }
 }
 
-/** Scores of rows x positions: s[row][64] = q[row] . keys, four rows and eight positions at a time. */
+/**
+ * Scores of rows x positions: s[row][64] = q[row] . keys, four rows and eight positions at a time. Four rows of q lie
+ * channel by channel, [width][4], so that one pointer serves them all.
+ */
 function scores(q: usize, keys: usize, s: usize, rows: i32, width: i32, used: i32): void {
-  const step = <usize>width << 2;
+  const bytes = <usize>width << 4;
   for (let r = 0; r < rows; r += 4) {
-    const q0 = q + <usize>r * step, s0 = s + (<usize>r << 8);
+    const s0 = s + (<usize>r << 8);
     for (let p: usize = 0; p < <usize>used; p += 8) {
       let a0 = f32x4.splat(0), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
       let k = keys + (p << 2);
-      for (let x = q0, xEnd = q0 + step; x < xEnd; x += 4) {
+      for (let x = q, xEnd = q + bytes; x < xEnd; x += 16) {
         const k0 = v128.load(k), k1 = v128.load(k, 16);
         let f = v128.load32_splat(x);
         a0 = madd(f, k0, a0); a1 = madd(f, k1, a1);
-        f = v128.load32_splat(x + step);
+        f = v128.load32_splat(x, 4);
         b0 = madd(f, k0, b0); b1 = madd(f, k1, b1);
-        f = v128.load32_splat(x + 2 * step);
+        f = v128.load32_splat(x, 8);
         c0 = madd(f, k0, c0); c1 = madd(f, k1, c1);
-        f = v128.load32_splat(x + 3 * step);
+        f = v128.load32_splat(x, 12);
         d0 = madd(f, k0, d0); d1 = madd(f, k1, d1);
         k += 256;
       }
@@ -113,6 +116,7 @@ function scores(q: usize, keys: usize, s: usize, rows: i32, width: i32, used: i3
       v128.store(o, a0); v128.store(o, a1, 16); v128.store(o, b0, 256); v128.store(o, b1, 272);
       v128.store(o, c0, 512); v128.store(o, c1, 528); v128.store(o, d0, 768); v128.store(o, d1, 784);
     }
+    q += bytes;
   }
 }
 
@@ -175,13 +179,13 @@ function attendRun(
 
   // Rows: token by token, its query heads side by side, scaled; with INT8 the scores are, for whole numbers give exact ones.
   const int8 = (load<u32>(op + FLAGS) & INT8) != 0, scoreScale = load<f32>(op + SOFTMAX_SCALE);
-  const scale = f32x4.splat(int8 ? 1 : scoreScale);
+  const scale = int8 ? <f32>1 : scoreScale;
   memory.fill(q, 0, running - q);
   for (let row = 0; row < rows; row++) {
     const t = from + row / queries, head = firstHead + row % queries;
     const x = <usize>load<u32>(op + FROM) + <usize>t * load<u32>(op + FROM_STRIDE) + (<usize>(head * width) << 2);
-    const y = q + (<usize>(row * width) << 2);
-    for (let d: usize = 0, end = <usize>width << 2; d < end; d += 16) v128.store(y + d, f32x4.mul(v128.load(x + d), scale));
+    const y = q + (<usize>((row & ~3) * width + (row & 3)) << 2);
+    for (let d: usize = 0, end = <usize>width << 2; d < end; d += 4) store<f32>(y + (d << 2), load<f32>(x + d) * scale);
     store<f32>(running + (<usize>row << 3), LOWEST);
     store<f32>(running + (<usize>row << 3), 0, 4);
   }

@@ -1,22 +1,22 @@
 /** Elementary functions on four f32 at once. */
 import { madd } from '../isa';
 
-// Each constant four times, in memory: V8 builds a v128 constant anew at every use (see isa.ts).
+// Constants in memory: V8 builds a v128 constant anew at every use (see isa.ts). Repeated by the load, they may serve
+// two vectors that V8 joins to one.
 // @ts-ignore: decorator
 @lazy const EXP: usize = memory.data<f32>([
-  88, 88, 88, 88, -87, -87, -87, -87,
-  1.44269504, 1.44269504, 1.44269504, 1.44269504, // 1 / ln 2
-  12582912, 12582912, 12582912, 12582912, // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
-  -0.693359375, -0.693359375, -0.693359375, -0.693359375, // -ln 2, in two parts
-  2.12194440e-4, 2.12194440e-4, 2.12194440e-4, 2.12194440e-4,
-  1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4, 1.9875691500e-4, // the polynomial
-  1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3, 1.3981999507e-3,
-  8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3, 8.3334519073e-3,
-  4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2, 4.1665795894e-2,
-  1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1, 1.6666665459e-1,
-  5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1, 5.0000001201e-1,
-  1, 1, 1, 1,
-], 16);
+  88, -87,
+  1.44269504, // 1 / ln 2
+  12582912, // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  -0.693359375, 2.12194440e-4, // -ln 2, in two parts
+  1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, // the polynomial
+  1,
+], 4);
+
+// @ts-ignore: decorator
+@inline function constant(i: usize): v128 {
+  return v128.load32_splat(EXP + (i << 2));
+}
 
 /**
  * e^x to about 2 units in the last place: Cody-Waite reduction by ln 2 in two parts, then the degree-5
@@ -25,16 +25,16 @@ import { madd } from '../isa';
  */
 // @ts-ignore: decorator
 @inline export function exp4(x: v128): v128 {
-  const c = f32x4.pmax(f32x4.pmin(x, v128.load(EXP)), v128.load(EXP, 16));
-  const shifted = f32x4.add(f32x4.mul(c, v128.load(EXP, 32)), v128.load(EXP, 48));
-  const n = f32x4.sub(shifted, v128.load(EXP, 48));
-  const one = v128.load(EXP, 192);
-  const r = madd(n, v128.load(EXP, 80), madd(n, v128.load(EXP, 64), c));
-  let p = madd(v128.load(EXP, 96), r, v128.load(EXP, 112));
-  p = madd(p, r, v128.load(EXP, 128));
-  p = madd(p, r, v128.load(EXP, 144));
-  p = madd(p, r, v128.load(EXP, 160));
-  p = madd(p, r, v128.load(EXP, 176));
+  const c = f32x4.pmax(f32x4.pmin(x, constant(0)), constant(1));
+  const shifted = f32x4.add(f32x4.mul(c, constant(2)), constant(3));
+  const n = f32x4.sub(shifted, constant(3));
+  const one = constant(12);
+  const r = madd(n, constant(5), madd(n, constant(4), c));
+  let p = madd(constant(6), r, constant(7));
+  p = madd(p, r, constant(8));
+  p = madd(p, r, constant(9));
+  p = madd(p, r, constant(10));
+  p = madd(p, r, constant(11));
   p = madd(p, f32x4.mul(r, r), f32x4.add(r, one));
   // 2^n: the bits of `shifted` end in n, which goes into the exponent of 1.
   return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one));
@@ -43,7 +43,7 @@ import { madd } from '../isa';
 /** x / (1 + e^-x) */
 // @ts-ignore: decorator
 @inline export function silu4(x: v128): v128 {
-  return f32x4.div(x, f32x4.add(v128.load(EXP, 192), exp4(f32x4.neg(x))));
+  return f32x4.div(x, f32x4.add(constant(12), exp4(f32x4.neg(x))));
 }
 
 /** tanh(x) = 1 - 2 / (1 + e^2x) */

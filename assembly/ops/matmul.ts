@@ -87,7 +87,7 @@ function act(op: usize, y: usize, count: i32): void {
   for (let end = y + (<usize>count << 2); y < end; y += 16) v128.store(y, act4(kind, v128.load(y), cap));
 }
 
-/** gate = act(gate) * up over `count` (a multiple of 4) values. */
+/** gate = act(gate) * up over `count` (a multiple of 8) values: two vectors side by side, which V8 may join to one. */
 function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
   const kind = load<u32>(op + ACTIVATION), cap = v128.load32_splat(op + SCALE);
   if (kind == ACT_SILU) gateValues(ACT_SILU, cap, gateAt, upAt, count);
@@ -96,8 +96,10 @@ function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
 
 // @ts-ignore: decorator
 @inline function gateValues(kind: u32, cap: v128, gateAt: usize, upAt: usize, count: i32): void {
-  for (let offset: usize = 0, end = <usize>count << 2; offset < end; offset += 16) {
-    v128.store(gateAt + offset, f32x4.mul(act4(kind, v128.load(gateAt + offset), cap), v128.load(upAt + offset)));
+  for (const end = gateAt + (<usize>count << 2); gateAt < end; gateAt += 32, upAt += 32) {
+    const a = f32x4.mul(act4(kind, v128.load(gateAt), cap), v128.load(upAt));
+    const b = f32x4.mul(act4(kind, v128.load(gateAt, 16), cap), v128.load(upAt, 16));
+    v128.store(gateAt, a); v128.store(gateAt, b, 16);
   }
 }
 
