@@ -14,7 +14,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(2);
 }
 const tests = '../../test/kernels';
-const { FORMATS } = await import('../../src/kernels/formats.ts');
+const { FORMATS, OTHER_LAYOUTS } = await import('../../src/kernels/formats.ts');
 const { Machine, VARIANTS, useCompiler } = await import(`${tests}/machine.ts`);
 const { checkDequantize, toF32 } = await import(`${tests}/dequantize.ts`);
 const { checkProducts, exactRows, magnitudesOf } = await import(`${tests}/products.ts`);
@@ -103,14 +103,16 @@ let failed = 0;
 for (const variant of variants.length > 0 ? variants : VARIANTS) {
   const machine = new Machine(variant);
   let passed = 0;
-  for (const format of FORMATS.filter(({ interleave }) => !interleave)) {
+  for (const format of [...FORMATS.filter(({ interleave }) => !interleave), ...OTHER_LAYOUTS]) {
     for (const check of [dequantize, ordinary, extreme, nan]) {
       try {
         check(machine, format);
         passed++;
       } catch (error) {
         failed++;
-        console.error(`FAIL  ${variant}, ${compiler}, ${format.name}, ${check.name}: ${error.message}`);
+        console.error(
+          `FAIL  ${variant}, ${compiler}, ${format.name} ${format.layout}, ${check.name}: ${error.message}`,
+        );
       }
     }
   }
