@@ -1,5 +1,5 @@
 /** The course as a learner goes through it: start, wrong and right attempts, bench, report; then the other side. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,6 +50,7 @@ test('every stage has a README with a picture, what to change, what to expect, a
 
 describe('on the command line', () => {
   const folder = join(work, 'cli');
+  mkdirSync(folder);
   const lab = (...args: string[]) => run(['lab', ...args, '--work', folder]);
   const file = workFile(folder, stageOf('01'));
 
@@ -88,13 +89,17 @@ describe('on the command line', () => {
     ['03', 'the minimum is missing', /FAIL.*results[^]*the minimum is left out/],
     ['03', 'a load reaches beyond the weights', /FAIL.*ends of buffers[^]*weights end where the memory ends/],
     ['06', 'a loop does not end', /FAIL.*results[^]*a loop that does not end/],
-  ])('stage %s: %s', async (stage, mistake, told) => {
-    const attempt = ATTEMPTS.find((one) => one.stage.startsWith(stage) && one.mistake === mistake)!;
-    writeFileSync(workFile(folder, stageOf(stage)), sourceOf(attempt));
-    const { code, stdout } = await lab('check', stage, '--no-speed');
-    expect(code).toBe(1);
-    expect(stdout).toMatch(told);
-  });
+  ])(
+    'stage %s: %s',
+    async (stage, mistake, told) => {
+      const attempt = ATTEMPTS.find((one) => one.stage.startsWith(stage) && one.mistake === mistake)!;
+      writeFileSync(workFile(folder, stageOf(stage)), sourceOf(attempt));
+      const { code, stdout } = await lab('check', stage, '--no-speed');
+      expect(code).toBe(1);
+      expect(stdout).toMatch(told);
+    },
+    180_000,
+  );
 
   test('a right kernel is told how fast it is; stage 09, how far above the engine', async () => {
     writeFileSync(workFile(folder, stageOf('09')), solutionOf('09-beat-nibble'));
@@ -103,7 +108,7 @@ describe('on the command line', () => {
     expect(code === 0 || code === 1).toBe(true);
     expect(stdout).not.toContain('FAIL');
     expect(stdout).toMatch(/x the reference, .* GOP\/s.*; score against nibble's own: [+-]\d+ %/);
-  });
+  }, 180_000);
 
   test('bad usage and missing files', async () => {
     expect((await lab('check', '77')).code).toBe(2);
