@@ -62,7 +62,12 @@ export class PartFile {
     } catch (error) {
       throw writeError(error, part.path);
     }
-    await writeJson(part.sidecar, part.identity);
+    try {
+      await writeJson(part.sidecar, part.identity);
+    } catch (error) {
+      await part.handle.close();
+      throw error;
+    }
     return part;
   }
 

@@ -69,8 +69,11 @@ async function writeLogits(
   try {
     for await (const { rows } of model.logitBatches(ids, { signal: context.signal })) {
       const bytes = littleEndian(rows);
-      if (file) await file.writeFile(bytes);
-      else context.print(bytes);
+      if (file) {
+        await file.writeFile(bytes).catch((error: unknown) => {
+          throw cannotWrite(out, error);
+        });
+      } else context.print(bytes);
       await context.flush();
       positions += rows.length / model.info.vocabularySize;
     }

@@ -5,12 +5,16 @@ import { fileSink } from './file-sink.ts';
 import { fileSource } from './file-source.ts';
 
 /** Files are opened by code made for models: the same failure, said of a state. */
+function asStateError(error: unknown): unknown {
+  if (!(error instanceof GgufError)) return error;
+  return new StateError(error.message.replace('a GGUF file', 'a saved state'), { cause: error });
+}
+
 async function opened<T>(file: Promise<T>): Promise<T> {
   try {
     return await file;
   } catch (error) {
-    if (!(error instanceof GgufError)) throw error;
-    throw new StateError(error.message.replace('a GGUF file', 'a saved state'), { cause: error });
+    throw asStateError(error);
   }
 }
 
@@ -32,7 +36,7 @@ export async function saveState(
     await sink.close();
   } catch (error) {
     await sink.abort();
-    throw error;
+    throw asStateError(error);
   }
 }
 
