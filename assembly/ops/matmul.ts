@@ -3,21 +3,21 @@
  * gated form act(x W) * (x U); with the flag ACTED, act(...) of the sum. With SCALED, sums are multiplied by scales before
  * they are added to START: not in the gated form.
  *
- * Up to three rows go through the GEMV kernel, more through the GEMM kernel; both add the blocks of a weight
- * row in the same order, so a token's result is the same bits either way.
+ * A few rows (GEMV_ROWS) go through the GEMV kernel one by one, more through the GEMM kernel; both add the blocks of a
+ * weight row in the same order, so a token's result is the same bits either way.
  */
 import { THREADS } from '../control';
 import { madd } from '../isa';
 import { exactGroup } from '../quant/float';
 import {
   ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_INT8, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
-  FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD_BIAS, START_BIAS, START_ZERO,
+  FROM_STRIDE, GEMM, GEMV, GEMV_ROWS, GROUP_BYTES, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD_BIAS, START_BIAS, START_ZERO,
   SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
 import { exp4, gelu4, geluErf4, silu4, tanh4 } from './math';
 
-/** Rows below this are done one by one with the GEMV kernel. */
-const GEMM_ROWS = 4;
+/** Rows that no GEMM does faster than so many GEMVs. */
+const LEAST_GEMV_ROWS = 3;
 /** Chunks per worker: enough that a slow core can take fewer. */
 export const CHUNKS_PER_THREAD = 8;
 /** A batch makes chunks long: more of them keep the wait at the end short. */
@@ -25,11 +25,16 @@ const GEMM_CHUNKS_PER_THREAD = 32;
 /** Multiply-accumulates below which a chunk is not worth its counter: about a microsecond. */
 export const CHUNK_MACS = 32768;
 
+// @ts-ignore: decorator
+@inline function fewRows(op: usize, rows: i32): bool {
+  return rows <= max(LEAST_GEMV_ROWS, load<i32>(op + GEMV_ROWS));
+}
+
 /** Two streams of row groups walk the halves of one matrix, or the gate and up matrices. */
 // @ts-ignore: decorator
 @inline export function streamGroups(op: usize, rows: i32): i32 {
   const groups = load<i32>(op + ROW_GROUPS);
-  if (rows >= GEMM_ROWS || (load<u32>(op + FLAGS) & EXACT) || load<u32>(op + UP_WEIGHTS)) return groups;
+  if (!fewRows(op, rows) || (load<u32>(op + FLAGS) & EXACT) || load<u32>(op + UP_WEIGHTS)) return groups;
   return (groups + 1) >> 1;
 }
 
@@ -38,7 +43,7 @@ export const CHUNK_MACS = 32768;
   const groups = streamGroups(op, rows);
   const macs = 16 * load<i32>(op + WIDTH) * rows;
   const least = (CHUNK_MACS + macs - 1) / macs;
-  const chunks = load<i32>(THREADS) * (rows < GEMM_ROWS ? CHUNKS_PER_THREAD : GEMM_CHUNKS_PER_THREAD);
+  const chunks = load<i32>(THREADS) * (fewRows(op, rows) ? CHUNKS_PER_THREAD : GEMM_CHUNKS_PER_THREAD);
   return max(least, (groups + chunks - 1) / chunks);
 }
 
@@ -146,7 +151,7 @@ export function multiplyRows(
   op: usize, part: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, y: usize, scratch: usize,
 ): void {
   const exact = (load<u32>(op + FLAGS) & EXACT) != 0;
-  if (rows < GEMM_ROWS && !exact) gemvChunk(op, part, first, count, rows, x, xStride, y, scratch);
+  if (fewRows(op, rows) && !exact) gemvChunk(op, part, first, count, rows, x, xStride, y, scratch);
   else groupsChunk(op, part, first, count, rows, x, xStride, y, scratch);
 }
 

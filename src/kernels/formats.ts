@@ -157,3 +157,11 @@ export function units(format: WeightFormat, columns: number): number {
 export function activationBytes(form: ActivationForm, columns: number): number {
   return form === 'f32' ? columns * 4 : (columns / 32) * (form === 'int8' ? 48 : 80);
 }
+
+/** Formats whose GEMV is so fast that the GEMM, which unpacks weights first, pays off for eight rows and more only. */
+const FAST_GEMV = new Set(['Q4_0', 'Q4_1', 'Q4_K']);
+
+/** Rows up to which the GEMV is the faster kernel. */
+export function gemvRows(format: WeightFormat): number {
+  return FAST_GEMV.has(format.name) ? 7 : 3;
+}

@@ -60,6 +60,7 @@ export const START = 76;
 export const BIAS = 80;
 export const UP_WEIGHTS = 84;
 export const ACTIVATION = 88;
+export const GEMV_ROWS = 120;
 export const BY_TOKEN = 0;
 export const BY_POSITION = 1;
 export const BY_ZERO = 2;
