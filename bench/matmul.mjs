@@ -21,7 +21,7 @@ const R = await built('kernels/record.js');
 const { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL, REPACK_KERNEL, instantiate } =
   await built('kernels/exports.js');
 /** @type {typeof import('../src/kernels/formats.ts')} */
-const { FORMATS, activationBytes, fileRowBytes, gemvRows, groupBytes, units } = await built('kernels/formats.js');
+const { FORMATS, activationBytes, fileRowBytes, groupBytes, units } = await built('kernels/formats.js');
 
 /** Formats that have kernels of their own; the others are rearranged to one of these while loading. */
 export const MATMUL_FORMATS = FORMATS.filter(({ interleave }) => !interleave);
@@ -121,7 +121,7 @@ export class Matmul {
         [R.DEQUANTIZE]: index(DEQUANTIZE_KERNEL),
         [R.GEMV]: index(GEMV_KERNEL),
         [R.GEMM]: index(GEMM_KERNEL),
-        [R.GEMV_ROWS]: gemvRows(format),
+        [R.GEMV_ROWS]: format.gemvRows,
         [R.X_SHARED]: x,
         [R.X_STRIDE]: xStride,
         [R.START]: R.START_ZERO,

@@ -11,8 +11,8 @@ import { madd } from '../isa';
 import { exactGroup } from '../quant/float';
 import {
   ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_INT8, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
-  FROM_STRIDE, GEMM, GEMV, GEMV_ROWS, GROUP_BYTES, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD_BIAS, START_BIAS, START_ZERO,
-  SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
+  FROM_STRIDE, GEMM, GEMV, GEMV_ROWS, GROUP_BYTES, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD, START_ADD_BIAS,
+  START_BIAS, START_ZERO, SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
 import { exp4, gelu4, geluErf4, silu4, tanh4 } from './math';
 
@@ -52,15 +52,27 @@ export function matmulChunks(op: usize, rows: i32): i32 {
   return (streamGroups(op, rows) + per - 1) / per;
 }
 
-/** Sets y, 8 f32 for each of `groups` groups, to what the sums start from. */
-function begin(op: usize, y: usize, first: i32, groups: i32): void {
-  const start = load<u32>(op + START), bytes = <usize>groups << 5;
-  const bias = <usize>load<u32>(op + BIAS) + (<usize>first << 5);
-  if (start == START_ZERO) memory.fill(y, 0, bytes);
-  else if (start == START_BIAS) memory.copy(y, bias, bytes);
-  else if (start == START_ADD_BIAS) {
-    for (let i: usize = 0; i < bytes; i += 16) v128.store(y + i, f32x4.add(v128.load(y + i), v128.load(bias + i)));
+/** Sets 8 sums at `to` to what those of row group `group` at y start from. */
+// @ts-ignore: decorator
+@inline function beginGroup(start: u32, y: usize, bias: usize, to: usize): void {
+  let low = i32x4.splat(0), high = low;
+  if (start == START_BIAS) {
+    low = v128.load(bias); high = v128.load(bias, 16);
+  } else if (start != START_ZERO) {
+    low = v128.load(y); high = v128.load(y, 16);
+    if (start == START_ADD_BIAS) {
+      low = f32x4.add(low, v128.load(bias)); high = f32x4.add(high, v128.load(bias, 16));
+    }
   }
+  v128.store(to, low); v128.store(to, high, 16);
+}
+
+/** The same in place, for `groups` groups. */
+function begin(op: usize, y: usize, first: i32, groups: i32): void {
+  const start = load<u32>(op + START);
+  if (start == START_ADD) return;
+  let bias = <usize>load<u32>(op + BIAS) + (<usize>first << 5);
+  for (const end = y + (<usize>groups << 5); y < end; y += 32, bias += 32) beginGroup(start, y, bias, y);
 }
 
 /** `to` = `from` + `sums` times the scales of their rows; 8 f32 for each of `groups` groups. */
@@ -214,21 +226,6 @@ function multiplyGroup(
   } else {
     call_indirect<void>(load<u32>(op + GEMM), w, x, xStride, y, yStride, rows, units, scratch);
   }
-}
-
-/** Sets 8 sums at `to` to what those of row group `group` at y start from. */
-// @ts-ignore: decorator
-@inline function beginGroup(start: u32, y: usize, bias: usize, to: usize): void {
-  let low = i32x4.splat(0), high = low;
-  if (start == START_BIAS) {
-    low = v128.load(bias); high = v128.load(bias, 16);
-  } else if (start != START_ZERO) {
-    low = v128.load(y); high = v128.load(y, 16);
-    if (start == START_ADD_BIAS) {
-      low = f32x4.add(low, v128.load(bias)); high = f32x4.add(high, v128.load(bias, 16));
-    }
-  }
-  v128.store(to, low); v128.store(to, high, 16);
 }
 
 /**

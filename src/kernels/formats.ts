@@ -26,6 +26,8 @@ export interface WeightFormat {
   layout: string;
   /** The same in words. */
   layoutText: string;
+  /** Rows up to which the GEMV, one row after the other, beats the GEMM, which unpacks the weights first. */
+  gemvRows: number;
   /** Rows that lie interleaved in the file; their number must divide a matrix's rows, or it is plain Q4_0. */
   interleave?: number;
   /**
@@ -34,6 +36,9 @@ export interface WeightFormat {
    */
   errorBudget: number;
 }
+
+/** The layout that is unpacked fastest: the GEMV's loop hardly notices. */
+const NIBBLE_PLANE = '8 rows x 4 columns, nibble plane';
 
 /** `8x4` of '8 rows x 4 columns ...'; `rows` where none lie together. */
 function layoutName(text: string): string {
@@ -63,6 +68,7 @@ function row(
     form,
     layout: layoutName(layoutText),
     layoutText,
+    gemvRows: layoutText === NIBBLE_PLANE ? 7 : 3,
     interleave,
     errorBudget,
   };
@@ -72,21 +78,21 @@ export const FORMATS: readonly WeightFormat[] = [
   row('F32', 0, 0, [1, 4, 32], 'f32', '8 rows x 1 column'),
   row('F16', 1, 1, [1, 2, 16], 'f32', '8 rows x 1 column'),
   row('BF16', 30, 2, [1, 2, 16], 'f32', '8 rows x 1 column'),
-  row('Q4_0', 2, 3, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane'),
-  row('Q4_1', 3, 4, [32, 20, 160], 'int8', '8 rows x 4 columns, nibble plane'),
+  row('Q4_0', 2, 3, [32, 18, 144], 'int8', NIBBLE_PLANE),
+  row('Q4_1', 3, 4, [32, 20, 160], 'int8', NIBBLE_PLANE),
   row('Q5_0', 6, 5, [32, 22, 176], 'int8', '8 rows x 4 columns, nibble + bit plane'),
   row('Q5_1', 7, 6, [32, 24, 192], 'int8', '8 rows x 4 columns, nibble + bit plane'),
   row('Q8_0', 8, 7, [32, 34, 272], 'int16', '8 rows x 2 columns, bytes'),
   row('Q2_K', 10, 8, [256, 84, 672], 'int8', '8 rows x 4 columns, 2-bit plane'),
   row('Q3_K', 11, 9, [256, 110, 912], 'int8', '8 rows x 4 columns, 2-bit + bit plane'),
-  row('Q4_K', 12, 10, [256, 144, 1184], 'int8', '8 rows x 4 columns, nibble plane'),
+  row('Q4_K', 12, 10, [256, 144, 1184], 'int8', NIBBLE_PLANE),
   row('Q5_K', 13, 11, [256, 176, 1440], 'int8', '8 rows x 4 columns, nibble + bit plane'),
   row('Q6_K', 14, 12, [256, 210, 1680], 'int8', '8 rows x 4 columns, nibble + 2-bit plane'),
   row('IQ4_NL', 20, 13, [32, 18, 144], 'int16', '8 rows x 2 columns, nibbles by table'),
   row('MXFP4', 39, 14, [32, 17, 136], 'int8', '8 rows x 4 columns, nibble plane by table'),
-  row('Q4_0_4_4', 31, 15, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 4),
-  row('Q4_0_4_8', 32, 16, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 4),
-  row('Q4_0_8_8', 33, 17, [32, 18, 144], 'int8', '8 rows x 4 columns, nibble plane', 8),
+  row('Q4_0_4_4', 31, 15, [32, 18, 144], 'int8', NIBBLE_PLANE, 4),
+  row('Q4_0_4_8', 32, 16, [32, 18, 144], 'int8', NIBBLE_PLANE, 4),
+  row('Q4_0_8_8', 33, 17, [32, 18, 144], 'int8', NIBBLE_PLANE, 8),
   row('I8', 24, 18, [32, 32, 256], 'static', '8 rows x 2 columns, bytes'),
   row('IQ4_XS', 23, 19, [256, 136, 1104], 'int16', '8 rows x 2 columns, nibbles by table'),
 ];
@@ -156,12 +162,4 @@ export function units(format: WeightFormat, columns: number): number {
 /** Bytes of one row of activations in a form. */
 export function activationBytes(form: ActivationForm, columns: number): number {
   return form === 'f32' ? columns * 4 : (columns / 32) * (form === 'int8' ? 48 : 80);
-}
-
-/** Formats whose GEMV is so fast that the GEMM, which unpacks weights first, pays off for eight rows and more only. */
-const FAST_GEMV = new Set(['Q4_0', 'Q4_1', 'Q4_K']);
-
-/** Rows up to which the GEMV is the faster kernel. */
-export function gemvRows(format: WeightFormat): number {
-  return FAST_GEMV.has(format.name) ? 7 : 3;
 }

@@ -2,7 +2,7 @@
 import { describe, it } from 'vitest';
 import { UNPACKED_BYTES } from '../../src/engine/layout/scratch.ts';
 import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL } from '../../src/kernels/exports.ts';
-import { FORMATS, activationBytes, gemvRows } from '../../src/kernels/formats.ts';
+import { FORMATS, activationBytes } from '../../src/kernels/formats.ts';
 import type { WeightFormat } from '../../src/kernels/formats.ts';
 import * as R from '../../src/kernels/record.ts';
 import { allNaN, near, sameBits } from './check.ts';
@@ -76,7 +76,7 @@ describe.each(VARIANTS)('%s: MATMUL', (variant) => {
             [R.DEQUANTIZE]: index(DEQUANTIZE_KERNEL),
             [R.GEMV]: index(GEMV_KERNEL),
             [R.GEMM]: index(GEMM_KERNEL),
-            [R.GEMV_ROWS]: gemvRows(format),
+            [R.GEMV_ROWS]: format.gemvRows,
             [R.X_SHARED]: shared,
             [R.X_PRIVATE]: 0,
             [R.X_STRIDE]: stride,

@@ -159,7 +159,7 @@ async function check(context: CliContext, name: string, flags: Flags): Promise<v
     work,
     // A reference is given: it is checked where it lies.
     file: stage.given ? solutionFile(stage) : undefined,
-    threads: flags.threads ?? (await defaultThreads()),
+    threads: flags.threads ?? defaultThreads(),
     speed: flags.speed ? {} : undefined,
     onFinding: (finding) => flags.json || context.print(findingLine(context, finding)),
   });

@@ -1,6 +1,6 @@
 /** One op record in a segment's memory, and the words that several kinds of ops have. */
 import { DEQUANTIZE_KERNEL, GEMM_KERNEL, GEMV_KERNEL, type KernelExports } from '../../kernels/exports.ts';
-import { activationBytes, gemvRows, groupBytes, units, type ActivationForm } from '../../kernels/formats.ts';
+import { activationBytes, groupBytes, units, type ActivationForm } from '../../kernels/formats.ts';
 import * as R from '../../kernels/record.ts';
 import type { Activation, ExpertSpec, ModelSpec } from '../architectures/types.ts';
 import type { ActivationSlot, LayoutOptions, SegmentLayout } from '../layout/types.ts';
@@ -88,7 +88,7 @@ export class RecordWriter {
     this.u32(R.DEQUANTIZE, index(DEQUANTIZE_KERNEL));
     this.u32(R.GEMV, index(GEMV_KERNEL));
     this.u32(R.GEMM, index(GEMM_KERNEL));
-    this.u32(R.GEMV_ROWS, gemvRows(format));
+    this.u32(R.GEMV_ROWS, format.gemvRows);
   }
 
   /** What the matmul with a weight reads its activations from. */

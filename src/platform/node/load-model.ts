@@ -63,7 +63,7 @@ async function resolve(options: LoadOptions): Promise<ResolvedOptions> {
     ...options,
     variant,
     segmentLimit: options.segmentLimit ?? segmentLimitFromEnvironment(),
-    threads: checkThreads(options.threads ?? (await defaultThreads())),
+    threads: checkThreads(options.threads ?? defaultThreads()),
     contextSize: options.contextSize ?? 0,
   };
 }
