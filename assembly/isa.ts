@@ -29,6 +29,10 @@ export const DOT4 = 2;
 // @ts-ignore: decorator
 @lazy export const MASK_04: usize = memory.data<u8>([4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4], 16);
 // @ts-ignore: decorator
+@lazy export const MASK_0C: usize = memory.data<u8>([12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12], 16);
+// @ts-ignore: decorator
+@lazy export const MASK_3F: usize = memory.data<u8>([63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63], 16);
+// @ts-ignore: decorator
 @lazy const MASK_F16: usize = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
 
 /** 2^112: what is missing in the exponent when the bits of an f16 are shifted into an f32. */
@@ -65,6 +69,14 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
   return i16x8.add(acc, i16x8.add(even, odd));
 }
 
+/** Four steps. */
+// @ts-ignore: decorator
+@inline export function dotSteps(
+  acc: v128, x0: v128, w0: v128, x1: v128, w1: v128, x2: v128, w2: v128, x3: v128, w3: v128,
+): v128 {
+  return dotStep(dotStep(dotStep(dotStep(acc, x0, w0), x1, w1), x2, w2), x3, w3);
+}
+
 /**
  * Whether dotStep of dot4 takes all 8 bits of a signed weight, as ARM's SDOT does. WebAssembly leaves it open:
  * x86 takes the weight as unsigned, and ARM without SDOT adds pairs of products in 16 bits.
@@ -96,6 +108,13 @@ export function signedDot(): bool {
 @inline export function dotSumScaled(acc: v128, scales: v128): v128 {
   if (VARIANT == DOT4) return i32x4.mul(acc, scales);
   return i32x4.dot_i16x8_s(acc, scales);
+}
+
+/** Scales 4v .. 4v + 3 of eight i16 as dotSumScaled wants them, for variants of 16-bit sums. */
+// @ts-ignore: decorator
+@inline export function twice(eight: v128, v: i32): v128 {
+  const four = v == 0 ? i32x4.extend_low_i16x8_u(eight) : i32x4.extend_high_i16x8_u(eight);
+  return v128.or(four, i32x4.shl(four, 16));
 }
 
 /** Integer scales, i32x4, as dotSumScaled wants them: for 16-bit sums, twice in each row's pair of lanes. */

@@ -12,18 +12,34 @@
  *          48   2-bit plane, 64 bytes
  */
 import { scale3 } from './k-scales';
-import { storeTwoBits, thirdBit, twoBits } from './planes';
-import { SignedScales, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { bits, storeTwoBits, thirdBit, twoBits } from './planes';
+import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
 
-@final class Q3_K extends SignedScales {
+@final class Q3_K extends SuperBlock {
   // @ts-ignore: decorator
   @inline get blockBytes(): usize { return 112; }
   // @ts-ignore: decorator
   @inline get offset(): i32 { return 4; }
   // @ts-ignore: decorator
-  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(twoBits(w + 48, v, i), thirdBit(w + 16, v, i)); }
+  @inline get plain(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get split(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get sixteen(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_s(w + (half << 3)); }
+  // @ts-ignore: decorator
+  @inline minimums(w: usize, half: i32): v128 { return i16x8.splat(0); }
+  // @ts-ignore: decorator
+  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
+  // @ts-ignore: decorator
+  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(twoBits(w + 48, v, i), thirdBit(bits(w + 16, v), i)); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 110; }
   // @ts-ignore: decorator

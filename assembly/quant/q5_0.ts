@@ -7,7 +7,7 @@
  *   16   1-bit plane, 32 bytes (planes.ts): the fifth bits
  *   48   nibble plane, 128 bytes
  */
-import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
+import { bits, fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
 import { F16Scaled32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
@@ -19,7 +19,7 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get plain(): bool { return false; }
   // @ts-ignore: decorator
-  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 48, v, i), fifthBit(w + 16, v, i)); }
+  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 48, v, i), fifthBit(bits(w + 16, v), i)); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 22; }
   // @ts-ignore: decorator

@@ -11,7 +11,7 @@
  * Sums of unsigned 5-bit weights would leave 16 bits, so kernels count q - 16 and add 16 d to the minimum.
  */
 import { f16Bits } from '../isa';
-import { fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
+import { bits, fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
@@ -33,7 +33,7 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline minimum(w: usize, v: i32): v128 { return f32x4.add(f32x4.mul(this.scale(w, v), f32x4.splat(16)), this.storedMinimum(w, v)); }
   // @ts-ignore: decorator
-  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 64, v, i), fifthBit(w + 32, v, i)); }
+  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 64, v, i), fifthBit(bits(w + 32, v), i)); }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 24; }
   // @ts-ignore: decorator

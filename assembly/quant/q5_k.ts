@@ -10,27 +10,37 @@
  *          0    8 x u8   sc
  *          8    8 x u8   m
  *          16   1-bit plane, 32 bytes (planes.ts): the fifth bits
- *          48   nibble plane, 128 bytes
+ *          48   paired nibbles, 128 bytes
  */
+import { dotSteps } from '../isa';
 import { minimum6, scale6 } from './k-scales';
-import { fifthBit, nibble, storeNibbles } from './planes';
-import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { bits, fifthBit, pairedNibble, storePairedNibbles } from './planes';
+import { dequantizeSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
+import { HalvedSuperBlock, gemvHalves } from './superblock-halves';
 import { storeScale } from './repack';
 
-@final class Q5_K extends SuperBlock {
+/** A step's nibbles and, above them, its bit of the 1-bit plane. */
+// @ts-ignore: decorator
+@inline function joined(plane: usize, v: i32, i: i32, bits: v128): v128 {
+  return v128.or(pairedNibble(plane, v, i), fifthBit(bits, i));
+}
+
+@final class Q5_K extends HalvedSuperBlock {
   // @ts-ignore: decorator
   @inline get blockBytes(): usize { return 176; }
+  // @ts-ignore: decorator
+  @inline get planes(): usize { return 48; }
+  // @ts-ignore: decorator
+  @inline get halfBytes(): usize { return 64; }
+  // @ts-ignore: decorator
+  @inline get hasBits(): bool { return true; }
   // @ts-ignore: decorator
   @inline get offset(): i32 { return 0; }
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return true; }
   // @ts-ignore: decorator
-  @inline get plain(): bool { return false; }
-  // @ts-ignore: decorator
   @inline get sixteen(): bool { return false; }
-  // @ts-ignore: decorator
-  @inline get split(): bool { return true; }
   // @ts-ignore: decorator
   @inline scales(w: usize, half: i32): v128 { return v128.load8x8_u(w); }
   // @ts-ignore: decorator
@@ -40,7 +50,14 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return load<u8>(w + 8 + row); }
   // @ts-ignore: decorator
-  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 48, v, i), fifthBit(w + 16, v, i)); }
+  @inline weights(w: usize, v: i32, i: i32): v128 { return joined(w + 48, v, i, bits(w + 16, v)); }
+  // @ts-ignore: decorator
+  @inline dotHalf(w: usize, v: i32, bits: v128, acc: v128, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+    return dotSteps(
+      acc, x0, joined(w, v, 0, bits), x1, joined(w, v, 1, bits),
+      x2, joined(w, v, 2, bits), x3, joined(w, v, 3, bits),
+    );
+  }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 176; }
   // @ts-ignore: decorator
@@ -54,8 +71,8 @@ import { storeScale } from './repack';
       const q = from + 48 + ((block >> 1) << 5);
       const shift = <u32>(block & 1) << 2;
       for (let i: usize = 0; i < 4; i++) {
-        const low = load<u32>(q + (i << 2)) >> shift, high = load<u32>(q + (i << 2), 16) >> shift;
-        storeNibbles(w + 48, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
+        const even = load<u32>(q + (i << 3)) >> shift, odd = load<u32>(q + (i << 3), 4) >> shift;
+        storePairedNibbles(w + 48, r, i, even & 0x0f0f0f0f, odd & 0x0f0f0f0f);
       }
       let bits: u32 = 0;
       for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(from + 16 + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
@@ -66,7 +83,7 @@ import { storeScale } from './repack';
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
-  gemvSuperBlock<Q5_K>(a, b, x, ya, yb, groups, blocks);
+  gemvHalves<Q5_K>(a, b, x, ya, yb, groups, blocks);
 }
 
 export function gemm(

@@ -8,21 +8,49 @@
  *   16   8 blocks of 208 bytes:
  *          0    8 x i8   sc, columns 0..15
  *          8    8 x i8   sc, columns 16..31
- *          16   2-bit plane, 64 bytes (planes.ts)
- *          80   nibble plane, 128 bytes
+ *          16   6-bit plane, 192 bytes (planes.ts)
  */
-import { nibble, storeNibbles, storeTwoBits, twoHighBits } from './planes';
-import { SignedScales, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
+import { dotSixBits, sixBits, storeSixBits } from './planes';
+import { dequantizeSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
+import { HalvedSuperBlock, gemvHalves } from './superblock-halves';
 import { storeScale } from './repack';
 
-@final class Q6_K extends SignedScales {
+/** Four weights: the nibbles at bit `low` of the bytes at n, and above them the bit pairs at bit `high` of those at p. */
+// @ts-ignore: decorator
+@inline function joined(n: usize, p: usize, low: u32, high: u32): u32 {
+  return ((load<u32>(n) >> low) & 0x0f0f0f0f) | (((load<u32>(p) >> high) & 0x03030303) << 4);
+}
+
+@final class Q6_K extends HalvedSuperBlock {
   // @ts-ignore: decorator
   @inline get blockBytes(): usize { return 208; }
   // @ts-ignore: decorator
+  @inline get planes(): usize { return 16; }
+  // @ts-ignore: decorator
+  @inline get halfBytes(): usize { return 96; }
+  // @ts-ignore: decorator
+  @inline get hasBits(): bool { return false; }
+  // @ts-ignore: decorator
   @inline get offset(): i32 { return 32; }
   // @ts-ignore: decorator
-  @inline weights(w: usize, v: i32, i: i32): v128 { return v128.or(nibble(w + 80, v, i), twoHighBits(w + 16, v, i)); }
+  @inline get hasMinimum(): bool { return false; }
+  // @ts-ignore: decorator
+  @inline get sixteen(): bool { return true; }
+  // @ts-ignore: decorator
+  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_s(w + (half << 3)); }
+  // @ts-ignore: decorator
+  @inline minimums(w: usize, half: i32): v128 { return i16x8.splat(0); }
+  // @ts-ignore: decorator
+  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
+  // @ts-ignore: decorator
+  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
+  // @ts-ignore: decorator
+  @inline weights(w: usize, v: i32, i: i32): v128 { return sixBits(w + 16, v, i); }
+  // @ts-ignore: decorator
+  @inline dotHalf(w: usize, v: i32, bits: v128, acc: v128, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
+    return dotSixBits(w, v, acc, x0, x1, x2, x3);
+  }
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 210; }
   // @ts-ignore: decorator
@@ -35,19 +63,21 @@ import { storeScale } from './repack';
       const run = block & 3;
       const nibbles = from + ((block >> 2) << 6) + ((run & 1) << 5);
       const pairs = from + 128 + ((block >> 2) << 5);
-      const shift = <u32>(run >> 1) << 2;
-      for (let i: usize = 0; i < 4; i++) {
-        const low = load<u32>(nibbles + (i << 2)) >> shift, high = load<u32>(nibbles + (i << 2), 16) >> shift;
-        storeNibbles(w + 80, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
+      const low = <u32>(run >> 1) << 2, high = <u32>run << 1;
+      for (let half: usize = 0; half < 2; half++) {
+        const n = nibbles + (half << 4), p = pairs + (half << 4);
+        storeSixBits(
+          w + 16, r, half, joined(n, p, low, high), joined(n + 4, p + 4, low, high),
+          joined(n + 8, p + 8, low, high), joined(n + 12, p + 12, low, high),
+        );
       }
-      storeTwoBits(w + 16, r, pairs, <u32>run << 1);
     }
     return bad;
   }
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
-  gemvSuperBlock<Q6_K>(a, b, x, ya, yb, groups, blocks);
+  gemvHalves<Q6_K>(a, b, x, ya, yb, groups, blocks);
 }
 
 export function gemm(

@@ -43,26 +43,6 @@ export abstract class SuperBlock extends Packed {
   abstract weights(w: usize, v: i32, i: i32): v128;
 }
 
-/** Formats of signed 8-bit scales for 16 columns and no minimums: a block begins with [scales: 8 x i8] of either half. */
-export abstract class SignedScales extends SuperBlock {
-  // @ts-ignore: decorator
-  @inline get hasMinimum(): bool { return false; }
-  // @ts-ignore: decorator
-  @inline get plain(): bool { return false; }
-  // @ts-ignore: decorator
-  @inline get sixteen(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline get split(): bool { return true; }
-  // @ts-ignore: decorator
-  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_s(w + (half << 3)); }
-  // @ts-ignore: decorator
-  @inline minimums(w: usize, half: i32): v128 { return i16x8.splat(0); }
-  // @ts-ignore: decorator
-  @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<i8>(w + (half << 3) + row); }
-  // @ts-ignore: decorator
-  @inline rowMinimum(w: usize, row: i32, half: i32): i32 { return 0; }
-}
-
 // @ts-ignore: decorator
 @inline export function headerBytes<F extends SuperBlock>(f: F): usize {
   return f.hasMinimum ? 32 : 16;
@@ -110,7 +90,7 @@ export abstract class SignedScales extends SuperBlock {
 
 /** m += minimum * sum of the activations, for the rows of one row vector and one block. */
 // @ts-ignore: decorator
-@inline function addMinimums<F extends SuperBlock>(f: F, m: v128, w: usize, v: i32, low: v128, all: v128): v128 {
+@inline export function addMinimums<F extends SuperBlock>(f: F, m: v128, w: usize, v: i32, low: v128, all: v128): v128 {
   if (f.sixteen) m = madd(minimum(f, w, v, 0), low, m);
   return madd(minimum(f, w, v, 1), all, m);
 }
