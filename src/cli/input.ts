@@ -1,9 +1,7 @@
 /** Text from the command line, a file or standard input. */
-import { constants } from 'node:fs';
-import { access, readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { NibbleError, UsageError } from '../errors.ts';
-import { writeReason } from '../platform/node/write-reason.ts';
+import { readFile } from 'node:fs/promises';
+import { UsageError } from '../errors.ts';
+import { cannotRead } from '../platform/node/read-reason.ts';
 
 /** A file's bytes; `-` is standard input. */
 export async function readBytes(path: string): Promise<Uint8Array> {
@@ -11,31 +9,8 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a directory' : code;
-    throw new NibbleError('ERR_INPUT', `cannot read ${path}: ${reason}`, { cause: error });
+    throw cannotRead(path, error);
   }
-}
-
-/** What the system says of a file that cannot be written, in one line that names it. */
-export function cannotWrite(path: string, error: unknown): NibbleError {
-  return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${writeReason(error)}`, { cause: error });
-}
-
-/**
- * Whether a file can be written under this path, asked before minutes of work that end with it.
- *
- * @throws NibbleError ERR_OUTPUT as cannotWrite
- */
-export async function checkWritable(path: string): Promise<void> {
-  try {
-    await access(dirname(path), constants.W_OK);
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
-  const there = await stat(path).catch(() => undefined);
-  if (there?.isDirectory()) throw new NibbleError('ERR_OUTPUT', `cannot write ${path}: it is a directory`);
 }
 
 /** As text; a byte order mark at the beginning is dropped. */

@@ -95,11 +95,8 @@ export function jsonOption(): Option {
   return new Option('--json', 'one JSON document on standard output and nothing else');
 }
 
-function ctxSizeOption(): Option {
-  return new Option(
-    '-c, --ctx-size <n>',
-    'positions in the context; default: as trained, at most 4096',
-  ).argParser(integer(1, 2 ** 24));
+function ctxSizeOption(text = 'positions in the context; default: as trained, at most 4096'): Option {
+  return new Option('-c, --ctx-size <n>', text).argParser(integer(1, 2 ** 24));
 }
 
 export function threadsOption(): Option {
@@ -133,12 +130,19 @@ function refuseBothFusions(command: Command): void {
   });
 }
 
-/** Options of every command that runs a model; `bench` has lists of its own in the place of --threads and of -b. */
-export function addRunOptions(command: Command, { lists = false } = {}): Command {
+interface RunOptionWords {
+  /** `bench` has lists of its own in the place of --threads and of -b. */
+  lists?: boolean;
+  /** What --ctx-size is, where it is not the model's context. */
+  ctxSize?: string;
+}
+
+/** Options of every command that runs a model. */
+export function addRunOptions(command: Command, { lists = false, ctxSize }: RunOptionWords = {}): Command {
   if (!lists) command.addOption(threadsOption());
   refuseBothFusions(command);
   command
-    .addOption(ctxSizeOption())
+    .addOption(ctxSizeOption(ctxSize))
     .addOption(
       new Option(
         `${lists ? '' : '-b, '}--batch-size <n>`,

@@ -22,7 +22,7 @@ export async function requireSpace(folder: string, bytes: number, advice = STORE
   if (free > 0 && free < bytes + MARGIN_BYTES) {
     throw new StoreError(
       'ERR_STORE_SPACE',
-      `not enough room in ${folder}: ${megabytes(bytes)} are needed, ${megabytes(free)} are free. ${advice}`,
+      `not enough room in ${folder}: ${megabytes(bytes + MARGIN_BYTES)} must be free, ${megabytes(free)} are. ${advice}`,
     );
   }
 }

@@ -129,6 +129,16 @@ describe('failures exit with 1', () => {
     await fails([...text, '--ppl-stride', '8', '--save-kl-base', 'b'], 2, /--ppl-stride and a base/);
     await fails([...text, '--base-model', MODEL], 2, /--base-model go with --multiple-choice/);
     await fails([...text, '--multiple-choice', 'everyday'], 2, /only one of --prompt and --multiple-choice/);
+    await fails(
+      [...text, '--kl-base', 'b'],
+      2,
+      /the base has text and windows of its own: leave out --prompt/,
+    );
+    await fails(
+      ['perplexity', '-m', MODEL, '--kl-base', 'b', '-c', '64'],
+      2,
+      /of its own: leave out --ctx-size/,
+    );
     const questions = ['perplexity', '-m', MODEL, '--multiple-choice', 'everyday'];
     await fails([...questions, '--chunks', '2'], 2, /need a text, not questions/);
     await fails(

@@ -1,6 +1,17 @@
 /** Files on disk: the source, the sink, and what they say when something is wrong. */
-import { chmod, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import {
+  chmod,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { devNull, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeGguf, openGguf, saveGguf, u32 } from '../../src/gguf/index.ts';
@@ -73,6 +84,24 @@ describe('fileSink', () => {
     expect(await readdir(directory)).toEqual(before);
     await expect(fileSink(join(directory, 'no', 'file'))).rejects.toThrow('cannot be written');
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'writes to what is behind a link, and to a device as it is',
+    async () => {
+      const [path, link] = [join(directory, 'real'), join(directory, 'link')];
+      await writeFile(path, 'old');
+      await symlink(path, link);
+      const sink = await fileSink(link);
+      await sink.write(Uint8Array.of(0x68, 0x69));
+      await sink.close();
+      expect(await readFile(path, 'utf8')).toBe('hi');
+      expect(await readlink(link)).toBe(path);
+      const device = await fileSink(devNull);
+      await device.write(new Uint8Array(100));
+      await device.close();
+      expect((await stat(devNull)).isFile()).toBe(false);
+    },
+  );
 
   it.each([Infinity, 300])('saves a model in files of at most %s bytes', async (maxShardBytes) => {
     const paths = await saveGguf(join(directory, 'm.gguf'), fileSink, MODEL, { maxShardBytes });

@@ -112,6 +112,36 @@ describe('wishes', () => {
     expect(types.get('output.weight')).toBe('F16');
     expect(types.get('token_embd.weight')).toBe('Q8_0');
     expect(typesOf(file, { type: 'Q4_0', leaveOutputTensor: true }).get('output.weight')).toBe('F32');
+    const plain = typesOf(file, { type: 'F16', tensorTypes: [{ pattern: /ffn_down/, type: 'Q6_K' }] });
+    expect(plain.get('blk.0.ffn_down.weight')).toBe('Q6_K');
+    expect(plain.get('blk.0.ffn_up.weight')).toBe('F16');
+  });
+
+  test('types of output and of the embedding that their columns do not allow give way, like others', () => {
+    const narrow = modelFile({ ...SHAPE, tied: true }, { columns: 96 });
+    const planned = (options: Partial<PlanOptions>) =>
+      planQuantization(narrow, { type: 'Q8_0', ...options }).tensors.find(
+        ({ tensor }) => tensor.name === 'token_embd.weight',
+      );
+    expect(planned({ tokenEmbeddingType: 'Q4_K' })).toMatchObject({
+      type: { name: 'Q5_0' },
+      instead: 'Q4_K',
+    });
+    // The embedding is the output matrix, too.
+    expect(planned({ outputTensorType: 'Q6_K', pure: true })).toMatchObject({ instead: 'Q6_K' });
+  });
+
+  test('wishes that nothing answers to are refused', () => {
+    const refused = (options: Partial<PlanOptions>, of = file) =>
+      expect(() => planQuantization(of, { type: 'Q4_0', ...options }));
+    const wish = (pattern: RegExp) => ({ pattern, type: 'Q8_0' });
+    refused({ tensorTypes: [wish(/ffn_dwon/)] }).toThrow('ffn_dwon matches the name of no matrix');
+    refused({ tensorTypes: [wish(/attn_norm/)] }).toThrow('attn_norm matches the name of no matrix');
+    refused({ tensorTypes: [wish(/ffn/), wish(/ffn_down/)] }).toThrow(
+      'ffn_down matches the name of no matrix',
+    );
+    refused({ leaveOutputTensor: true, outputTensorType: 'Q8_0' }).toThrow('contradict each other');
+    refused({ leaveOutputTensor: true }, modelFile({ ...SHAPE, tied: true })).toThrow('no output.weight');
   });
 
   test('an importance matrix changes the first layers of Q4_0, Q5_0 and IQ4_NL', () => {

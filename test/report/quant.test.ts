@@ -94,9 +94,23 @@ test('a chart shows the original by speed alone: it loses nothing', () => {
 });
 
 test('says which measurement failed, and leaves no files', async () => {
-  const run = quantReport({ ...options, text: join(folder, 'none.txt') });
+  const empty = join(folder, 'empty.txt');
+  await writeFile(empty, '');
+  const run = quantReport({ ...options, text: empty });
   await expect(run).rejects.toMatchObject({ code: 'ERR_REPORT' });
-  await expect(run).rejects.toThrow(/perplexity failed: .*none\.txt/);
-  await expect(quantReport({ ...options, types: ['Q9'] })).rejects.toMatchObject({ code: 'ERR_USAGE' });
+  await expect(run).rejects.toThrow(/perplexity failed: .*the text is too short/);
+  await rm(empty);
+  expect(await readdir(folder)).toEqual(['text.txt']);
+});
+
+test('what cannot work is said before anything is measured', async () => {
+  const refusal = (wrong: Partial<ReportOptions>) => {
+    const onStep = () => expect.unreachable('a measurement has begun');
+    return expect(quantReport({ ...options, onStep, ...wrong })).rejects;
+  };
+  await refusal({ text: join(folder, 'none.txt') }).toThrow(/cannot read .*none\.txt: there is no such file/);
+  await refusal({ types: ['Q4_0', 'Q9'] }).toMatchObject({ code: 'ERR_USAGE' });
+  await refusal({ allowRequantize: false }).toThrow('--allow-requantize');
+  await refusal({ folder: join(folder, 'none') }).toThrow(/cannot write .*none: there is no such folder/);
   expect(await readdir(folder)).toEqual(['text.txt']);
 });

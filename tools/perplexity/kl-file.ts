@@ -10,7 +10,10 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { NibbleError } from '../../src/errors.ts';
-import { writeReason } from '../../src/platform/node/write-reason.ts';
+import { fileSink } from '../../src/platform/node/file-sink.ts';
+import { cannotRead } from '../../src/platform/node/read-reason.ts';
+import { cannotWrite } from '../../src/platform/node/write-reason.ts';
+import type { ByteSink } from '../../src/gguf/sinks.ts';
 import type { RowScore } from './score.ts';
 
 const MAGIC = '_logits_';
@@ -26,18 +29,13 @@ function rowBytes(vocabulary: number): number {
   return 2 * (2 * Math.floor((vocabulary + 1) / 2) + 4);
 }
 
-function cannotWrite(path: string, error: unknown): NibbleError {
-  return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${writeReason(error)}`, { cause: error });
-}
-
+/** Its file appears with `close`; one of `close` and `abort` must be called. */
 export class KlWriter {
-  private readonly file: FileHandle;
-  private readonly path: string;
+  private readonly sink: ByteSink;
   private readonly row: Buffer;
 
-  private constructor(file: FileHandle, path: string, vocabulary: number) {
-    this.file = file;
-    this.path = path;
+  private constructor(sink: ByteSink, vocabulary: number) {
+    this.sink = sink;
     this.row = Buffer.alloc(rowBytes(vocabulary));
   }
 
@@ -46,18 +44,20 @@ export class KlWriter {
    * @throws NibbleError ERR_OUTPUT when the file cannot be written
    */
   static async create(path: string, { window, vocabulary, tokens }: KlHeader): Promise<KlWriter> {
-    const file = await open(path, 'w').catch((error: unknown) => {
-      throw cannotWrite(path, error);
-    });
+    const sink = await fileSink(path, cannotWrite);
     const header = Buffer.alloc(HEADER_BYTES + 4 * tokens.length);
     header.write(MAGIC, 'latin1');
     header.writeInt32LE(window, 8);
     header.writeInt32LE(vocabulary, 12);
     header.writeInt32LE(tokens.length / window, 16);
     tokens.forEach((id, i) => header.writeInt32LE(id, HEADER_BYTES + 4 * i));
-    const writer = new KlWriter(file, path, vocabulary);
-    await writer.put(header);
-    return writer;
+    try {
+      await sink.write(header);
+    } catch (error) {
+      await sink.abort();
+      throw error;
+    }
+    return new KlWriter(sink, vocabulary);
   }
 
   async write(logits: Float32Array, { max, logSumExp }: RowScore): Promise<void> {
@@ -74,20 +74,16 @@ export class KlWriter {
         this.row.writeUInt16LE(value, 8 + 2 * i);
       }
     }
-    await this.put(this.row);
-  }
-
-  private async put(bytes: Buffer): Promise<void> {
-    try {
-      await this.file.writeFile(bytes);
-    } catch (error) {
-      await this.file.close();
-      throw cannotWrite(this.path, error);
-    }
+    await this.sink.write(this.row);
   }
 
   close(): Promise<void> {
-    return this.file.close();
+    return this.sink.close();
+  }
+
+  /** Leaves no file behind. */
+  abort(): Promise<void> {
+    return this.sink.abort();
   }
 }
 
@@ -106,12 +102,8 @@ export class KlReader {
 
   /** Throws NibbleError when the file is not one, or not whole. */
   static async open(path: string): Promise<KlReader> {
-    const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-      throw new NibbleError(
-        'ERR_INPUT',
-        `cannot read ${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.code}`,
-        { cause: error },
-      );
+    const file = await open(path, 'r').catch((error: unknown) => {
+      throw cannotRead(path, error);
     });
     try {
       return new KlReader(file, await readHeader(file, path));

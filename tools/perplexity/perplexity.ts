@@ -8,6 +8,7 @@ import type { Window } from './windows.ts';
 
 export interface PerplexityOptions {
   base?: KlReader;
+  /** Closed at the end; aborted when there is none. */
   save?: KlWriter;
   signal?: AbortSignal;
   /** After each window: the perplexity so far, and the mean KL divergence where there is a base. */
@@ -33,7 +34,23 @@ export interface PerplexityResult {
 export async function perplexity(
   model: Model,
   windows: readonly Window[],
-  { base, save, signal, onWindow }: PerplexityOptions = {},
+  options: PerplexityOptions = {},
+): Promise<PerplexityResult> {
+  const { save } = options;
+  try {
+    const result = await score(model, windows, options);
+    await save?.close();
+    return result;
+  } catch (error) {
+    await save?.abort();
+    throw error;
+  }
+}
+
+async function score(
+  model: Model,
+  windows: readonly Window[],
+  { base, save, signal, onWindow }: PerplexityOptions,
 ): Promise<PerplexityResult> {
   const width = model.info.vocabularySize;
   const nll = new Mean();

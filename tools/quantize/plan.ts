@@ -14,7 +14,7 @@ export interface PlanOptions {
   allowRequantize?: boolean;
   /** The mix's type for every matrix, without its rules. */
   pure?: boolean;
-  /** Types for tensors whose name matches, before the rules of the mix; the first match counts. */
+  /** Types for tensors whose name matches, in the place of the mix's; the first match counts. */
   tensorTypes?: readonly { pattern: RegExp; type: string }[];
   outputTensorType?: string;
   tokenEmbeddingType?: string;
@@ -69,19 +69,41 @@ function typeNamed(name: string, option: string): TensorType {
   throw new UsageError(`${option}: ${name} is not one of ${QUANTIZED_TYPES.join(', ')}`);
 }
 
+/** @throws UsageError for --leave-output-tensor where another option contradicts it, or there is none */
+function checkOutputTensor({ tensors }: GgufFile, options: PlanOptions): void {
+  const { outputTensorType, leaveOutputTensor } = options;
+  if (!leaveOutputTensor) return;
+  if (outputTensorType !== undefined) {
+    throw new UsageError('--leave-output-tensor and --output-tensor-type contradict each other');
+  }
+  if (!tensors.some(({ name }) => name === 'output.weight')) {
+    throw new UsageError(
+      '--leave-output-tensor: the file has no output.weight; its embedding serves as both, see --token-embedding-type',
+    );
+  }
+}
+
 /**
- * @throws UsageError for an unknown type, and for quantized tensors without `allowRequantize`; GgufError for a file
- *   without an architecture
+ * @throws UsageError for an unknown type, for quantized tensors without `allowRequantize`, and for options that fit no
+ *   tensor; GgufError for a file without an architecture
  */
 export function planQuantization(file: GgufFile, options: PlanOptions): Plan {
   const mix = mixByName(options.type);
   if (!mix) {
     throw new UsageError(`${options.type} is not one of ${MIXES.map(({ name }) => name).join(', ')}`);
   }
+  checkOutputTensor(file, options);
   const order = (a: GgufTensor, b: GgufTensor): number =>
     layerOf(a.name) - layerOf(b.name) || (a.name < b.name ? -1 : 1);
   const chooser = new TypeChooser(file, mix, options);
   const tensors = [...file.tensors].sort(order).map((tensor) => chooser.plan(tensor));
+  // A misspelt pattern would be found out when the model answers worse.
+  const idle = options.tensorTypes?.find((wish) => !chooser.granted.has(wish));
+  if (idle) {
+    throw new UsageError(
+      `--tensor-type: ${idle.pattern.source} matches the name of no matrix, or of none that other options leave to it`,
+    );
+  }
   if (mix.name === 'Q2_K_S' && !options.imatrix) {
     const needy = tensors.find(({ tensor, type }) => type.name === 'Q2_K' && tensor.type !== type.id);
     if (needy) throw new UsageError('Q2_K_S is useless without an importance matrix: give --imatrix FILE');
@@ -109,6 +131,8 @@ class TypeChooser {
   private readonly large: boolean;
   private readonly values: number;
   private readonly seen = new Map<Role, number>();
+  /** Which of options.tensorTypes have come to bear. */
+  readonly granted = new Set<{ pattern: RegExp }>();
 
   constructor(file: GgufFile, mix: Mix, options: PlanOptions) {
     const { metadata, tensors } = file;
@@ -154,18 +178,20 @@ class TypeChooser {
   private choose({ name, shape }: GgufTensor, parts: number): { type: TensorType; instead?: string } {
     const { outputTensorType, tokenEmbeddingType, tensorTypes = [], pure } = this.options;
     const role = roleOf(name);
+    const columns = shape[0]!;
     if (tokenEmbeddingType !== undefined && role === 'embedding') {
-      return { type: typeNamed(tokenEmbeddingType, '--token-embedding-type') };
+      return fitting(typeNamed(tokenEmbeddingType, '--token-embedding-type'), columns);
     }
-    if (outputTensorType !== undefined && role === 'output') {
-      return { type: typeNamed(outputTensorType, '--output-tensor-type') };
+    if (outputTensorType !== undefined && (role === 'output' || (role === 'embedding' && this.tied))) {
+      return fitting(typeNamed(outputTensorType, '--output-tensor-type'), columns);
     }
-    if (PLAIN.has(this.base.name)) return { type: this.base };
     const wish = tensorTypes.find(({ pattern }) => pattern.test(name));
-    let type = this.base;
-    if (wish) type = typeNamed(wish.type, '--tensor-type');
-    else if (!pure) type = this.ruled(name, role, shape[0]!, parts);
-    return fitting(type, shape[0]!);
+    if (wish) {
+      this.granted.add(wish);
+      return fitting(typeNamed(wish.type, '--tensor-type'), columns);
+    }
+    if (pure || PLAIN.has(this.base.name)) return fitting(this.base, columns);
+    return fitting(this.ruled(name, role, columns, parts), columns);
   }
 
   private ruled(name: string, role: Role, columns: number, parts: number): TensorType {
@@ -189,8 +215,6 @@ class TypeChooser {
 
   /** The matrix that makes the logits, also where it is the embedding. */
   private outputType(columns: number): TensorType {
-    const { outputTensorType } = this.options;
-    if (outputTensorType !== undefined) return typeNamed(outputTensorType, '--output-tensor-type');
     const plain = this.mix.name === 'MXFP4_MOE' || columns % this.base.blockSize !== 0;
     return tensorTypeByName(plain || this.base.name === 'Q8_0' ? 'Q8_0' : 'Q6_K')!;
   }

@@ -3,17 +3,18 @@
  * compared with the original on others. The first calibration text is used for every type, the others for the first type
  * only: they show how much the choice of the text matters.
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { NibbleError } from '../../src/errors.ts';
 import type { Model } from '../../src/engine/types.ts';
 import { loadModelFile } from '../../src/platform/node/load-model.ts';
+import { cannotRead } from '../../src/platform/node/read-reason.ts';
 import type { CalibrationOptions } from '../calibration/calibration.ts';
 import { KlReader, KlWriter } from '../perplexity/kl-file.ts';
 import { perplexity, type PerplexityResult } from '../perplexity/perplexity.ts';
 import { cutWindows, type Window } from '../perplexity/windows.ts';
 import type { METHOD_NAMES } from '../quantize/methods/index.ts';
 import { quantizeFile } from '../quantize/quantize.ts';
+import { withWorkFolder } from './work-folder.ts';
 
 type Name = (typeof METHOD_NAMES)[number];
 
@@ -88,59 +89,56 @@ const DEFAULT_CHUNKS = 4;
 /**
  * @throws NibbleError ERR_INPUT for a text that cannot be read or is too short; what quantizeFile throws; AbortedError
  */
-export async function methodsReport(options: MethodsReportOptions): Promise<MethodsReport> {
+export function methodsReport(options: MethodsReportOptions): Promise<MethodsReport> {
+  return withWorkFolder(options.folder, (work) => study(options, work));
+}
+
+async function study(options: MethodsReportOptions, work: string): Promise<MethodsReport> {
   const { model, texts: paths, threads, signal, onStep } = options;
   const { chunkSize = DEFAULT_CHUNK, chunks = DEFAULT_CHUNKS } = options;
-  const work = await mkdtemp(join(options.folder, 'nibble-report-'));
-  try {
-    const jobs = jobsOf(options);
-    const say = (i: number, what: string): void => onStep?.(`[${i + 1}/${jobs.length + 1}] ${what}`);
-    say(0, 'the original');
-    const contents = await Promise.all(options.calibrations.map(calibrationText));
-    const original = await withModel(model, options, async (opened) => {
-      const texts = await Promise.all(
-        paths.map((path, i) => textOf(opened, path, join(work, `${i}.kld`), options)),
-      );
-      const random = randomText(opened, chunkSize * chunks * 2);
-      return { texts, random, row: await score(opened, texts, 'write', signal) };
+  const jobs = jobsOf(options);
+  const say = (i: number, what: string): void => onStep?.(`[${i + 1}/${jobs.length + 1}] ${what}`);
+  say(0, 'the original');
+  const contents = await Promise.all(options.calibrations.map(calibrationText));
+  const original = await withModel(model, options, async (opened) => {
+    const texts = await Promise.all(
+      paths.map((path, i) => textOf(opened, path, join(work, `${i}.kld`), options)),
+    );
+    const random = randomText(opened, chunkSize * chunks * 2);
+    return { texts, random, row: await score(opened, texts, 'write', signal) };
+  });
+  const rows: MethodRow[] = [];
+  for (const [i, { type, method, calibration }] of jobs.entries()) {
+    const file = join(work, 'made.gguf');
+    const name = calibration === undefined ? undefined : options.calibrations[calibration]!;
+    say(i + 1, [type, method, name].join(' '));
+    const text = calibration === undefined ? undefined : (contents[calibration] ?? original.random);
+    const settings: CalibrationOptions | undefined = text && { text, name: name!, chunkSize, chunks };
+    const { plan, milliseconds } = await quantizeFile(model, file, {
+      type,
+      allowRequantize: options.allowRequantize,
+      method: method === 'rtn' ? undefined : { name: method, calibration: settings! },
+      threads,
+      signal,
     });
-    const rows: MethodRow[] = [];
-    for (const [i, { type, method, calibration }] of jobs.entries()) {
-      const file = join(work, 'made.gguf');
-      const name = calibration === undefined ? undefined : options.calibrations[calibration]!;
-      say(i + 1, [type, method, name].join(' '));
-      const text = calibration === undefined ? undefined : (contents[calibration] ?? original.random);
-      const settings: CalibrationOptions | undefined = text && { text, name: name!, chunkSize, chunks };
-      const { plan, milliseconds } = await quantizeFile(model, file, {
-        type,
-        allowRequantize: options.allowRequantize,
-        method: method === 'rtn' ? undefined : { name: method, calibration: settings! },
-        threads,
-        signal,
-      });
-      if (rows.length === 0) {
-        const bits = (plan.oldBytes * 8) / plan.weights;
-        rows.push({ type: '', method: 'original', bitsPerWeight: bits, seconds: 0, scores: original.row });
-      }
-      const scores = await withModel(file, options, (made) => score(made, original.texts, 'read', signal));
-      const bitsPerWeight = (plan.newBytes * 8) / plan.weights;
-      const row = { type, method, calibration: name, bitsPerWeight, seconds: milliseconds / 1000, scores };
-      rows.push(row);
-      onStep?.(
-        scores.map(({ nll, kl }) => `NLL ${nll.toFixed(4)}, KL divergence ${kl.toFixed(4)}`).join('; '),
-      );
-      await rm(file);
+    if (rows.length === 0) {
+      const bits = (plan.oldBytes * 8) / plan.weights;
+      rows.push({ type: '', method: 'original', bitsPerWeight: bits, seconds: 0, scores: original.row });
     }
-    return {
-      model,
-      texts: original.texts.map(({ name, windows }) => ({ name, tokens: scoredTokens(windows) })),
-      window: options.window ?? DEFAULT_WINDOW,
-      calibrationTokens: chunkSize * chunks,
-      rows,
-    };
-  } finally {
-    await rm(work, { recursive: true, force: true });
+    const scores = await withModel(file, options, (made) => score(made, original.texts, 'read', signal));
+    const bitsPerWeight = (plan.newBytes * 8) / plan.weights;
+    const row = { type, method, calibration: name, bitsPerWeight, seconds: milliseconds / 1000, scores };
+    rows.push(row);
+    onStep?.(scores.map(({ nll, kl }) => `NLL ${nll.toFixed(4)}, KL divergence ${kl.toFixed(4)}`).join('; '));
+    await rm(file);
   }
+  return {
+    model,
+    texts: original.texts.map(({ name, windows }) => ({ name, tokens: scoredTokens(windows) })),
+    window: options.window ?? DEFAULT_WINDOW,
+    calibrationTokens: chunkSize * chunks,
+    rows,
+  };
 }
 
 interface Job {
@@ -168,9 +166,8 @@ async function calibrationText(path: string): Promise<Uint8Array | undefined> {
 }
 
 async function readText(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.code;
-    throw new NibbleError('ERR_INPUT', `cannot read ${path}: ${reason}`, { cause: error });
+  return readFile(path).catch((error: unknown) => {
+    throw cannotRead(path, error);
   });
 }
 
@@ -232,7 +229,7 @@ async function score(
     const tokens = Int32Array.from(text.windows.flatMap(({ ids }) => ids));
     const window = text.windows[0]!.ids.length;
     const save = await KlWriter.create(text.base, { window, vocabulary: model.info.vocabularySize, tokens });
-    scores.push(scoreOf(await perplexity(model, text.windows, { save, signal }).finally(() => save.close())));
+    scores.push(scoreOf(await perplexity(model, text.windows, { save, signal })));
   }
   return scores;
 }

@@ -4,14 +4,18 @@
  * measured program is the one that users run.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { AbortedError, NibbleError } from '../../src/errors.ts';
+import { closeGguf, openGguf } from '../../src/gguf/index.ts';
+import { fileSource } from '../../src/platform/node/file-source.ts';
 import { builtModule } from '../../src/platform/node/package-root.ts';
+import { cannotRead } from '../../src/platform/node/read-reason.ts';
 import type { Imatrix } from '../imatrix/imatrix.ts';
 import { planFile, quantizeFile } from '../quantize/quantize.ts';
+import { withWorkFolder } from './work-folder.ts';
 
 const run = promisify(execFile);
 const MOST_OUTPUT = 2 ** 26;
@@ -94,46 +98,53 @@ const DEFAULTS = { window: 512, prompt: 256, generate: 64, repetitions: 3 };
 /**
  * Quantizes to each type in turn and measures; each file is deleted when its row is done.
  *
- * @throws what quantizeFile throws; NibbleError ERR_REPORT when a measurement fails; AbortedError
+ * @throws what quantizeFile throws; NibbleError ERR_INPUT for a text that cannot be read, ERR_REPORT when a measurement
+ *   fails; AbortedError
  */
 export async function quantReport(options: ReportOptions): Promise<Report> {
-  const { model, types, signal, onStep } = options;
-  const work = await mkdtemp(join(options.folder, 'nibble-report-'));
-  try {
-    const base = join(work, 'base.kld');
-    const say = (index: number, what: string): void => onStep?.(`[${index + 1}/${types.length + 1}] ${what}`);
-    const plan = await planFile(model, { type: types[0]!, allowRequantize: true, imatrix: options.imatrix });
-    say(0, 'the original');
-    const original = await measure(model, { save: base }, options);
-    const bits = (bytes: number): number => (bytes * 8) / plan.weights;
-    const { speed, quality } = original;
-    const rows: ReportRow[] = [
-      row(speed.prefill.model_type.split(' ').at(-1)!, plan.oldBytes, bits(plan.oldBytes), original),
-    ];
-    for (const [i, type] of types.entries()) {
-      say(i + 1, type);
-      const file = join(work, `${type}.gguf`);
-      const made = await quantizeFile(model, file, {
-        type,
-        imatrix: options.imatrix,
-        allowRequantize: options.allowRequantize,
-        threads: options.threads,
-        signal,
-      });
-      rows.push(row(type, made.bytes, bits(made.plan.newBytes), await measure(file, { base }, options)));
-      await rm(file);
-    }
-    return {
-      model,
-      threads: speed.prefill.n_threads,
-      cpu: speed.prefill.cpu_info,
-      tokens: quality.tokens,
-      window: options.window ?? DEFAULTS.window,
-      rows,
-    };
-  } finally {
-    await rm(work, { recursive: true, force: true });
+  const { model, types, text, imatrix, allowRequantize } = options;
+  // What cannot work is said now, not when minutes have been spent on what comes before it.
+  await readFile(text).catch((error: unknown) => {
+    throw cannotRead(text, error);
+  });
+  for (const type of types) await planFile(model, { type, allowRequantize, imatrix });
+  return withWorkFolder(options.folder, (folder) => measureAll(options, folder));
+}
+
+async function measureAll(options: ReportOptions, folder: string): Promise<Report> {
+  const { model, types, imatrix, allowRequantize, threads, signal, onStep } = options;
+  const base = join(folder, 'base.kld');
+  const say = (index: number, what: string): void => onStep?.(`[${index + 1}/${types.length + 1}] ${what}`);
+  const { weights, oldBytes } = await planFile(model, { type: types[0]!, allowRequantize, imatrix });
+  const bits = (bytes: number): number => (bytes * 8) / weights;
+  say(0, 'the original');
+  const original = await measure(model, { save: base }, options);
+  const { speed, quality } = original;
+  const rows: ReportRow[] = [
+    row(speed.prefill.model_type.split(' ').at(-1)!, await fileBytes(model), bits(oldBytes), original),
+  ];
+  for (const [i, type] of types.entries()) {
+    say(i + 1, type);
+    const file = join(folder, `${type}.gguf`);
+    const made = await quantizeFile(model, file, { type, imatrix, allowRequantize, threads, signal });
+    rows.push(row(type, made.bytes, bits(made.plan.newBytes), await measure(file, { base }, options)));
+    await rm(file);
   }
+  return {
+    model,
+    threads: speed.prefill.n_threads,
+    cpu: speed.prefill.cpu_info,
+    tokens: quality.tokens,
+    window: options.window ?? DEFAULTS.window,
+    rows,
+  };
+}
+
+/** Of all its shards, header included. */
+async function fileBytes(path: string): Promise<number> {
+  const file = await openGguf(path, fileSource);
+  await closeGguf(file);
+  return file.byteLength;
 }
 
 interface Measured {

@@ -1,8 +1,8 @@
 /** The commands of a chat: a table of name, help and what it does. */
-import { writeFile } from 'node:fs/promises';
 import { loadConversation, saveConversation } from '../../chat/index.ts';
 import { UsageError } from '../../errors.ts';
-import { cannotWrite, readText } from '../input.ts';
+import { readText } from '../input.ts';
+import { writeOutput } from '../output.ts';
 import { SAMPLING, setSampling } from '../options.ts';
 import { bytesText, countText, durationText, numberText } from '../text.ts';
 import { draftText } from '../timings.ts';
@@ -80,9 +80,7 @@ const COMMANDS: readonly SlashCommand[] = [
     async run({ session, say }, file): Promise<SlashResult> {
       const path = needed(file, '/save FILE');
       const text = saveConversation(session.conversation, session.model.info.name);
-      await writeFile(path, text).catch((error: unknown) => {
-        throw cannotWrite(path, error);
-      });
+      await writeOutput(path, text);
       say(`Saved ${countText(session.conversation.messages.length, 'message')} to ${path}.`);
       return 'continue';
     },

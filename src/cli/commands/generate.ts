@@ -2,7 +2,8 @@ import { Option, type Command } from 'commander';
 import { AbortedError, UsageError } from '../../errors.ts';
 import type { GenerateOptions, Model, TokenLogprob } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
-import { checkWritable, onlyOne, readBytes } from '../input.ts';
+import { onlyOne, readBytes } from '../input.ts';
+import { checkWritable } from '../output.ts';
 import { withModels } from '../open-model.ts';
 import {
   addRunOptions,

@@ -3,7 +3,8 @@ import { collectImatrix } from '../../../tools/imatrix/collect.ts';
 import { writeImatrix } from '../../../tools/imatrix/file.ts';
 import { UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { checkWritable, readBytes } from '../input.ts';
+import { readBytes } from '../input.ts';
+import { checkWritable } from '../output.ts';
 import { withModel } from '../open-model.ts';
 import {
   addRunOptions,
@@ -25,7 +26,9 @@ interface Flags extends RunFlags, OutputFlags {
 const DEFAULT_CHUNK = 512;
 
 export function addImatrix(program: Command, context: CliContext): void {
-  addRunOptions(program.command('imatrix').addOption(modelOption()))
+  addRunOptions(program.command('imatrix').addOption(modelOption()), {
+    ctxSize: `tokens per chunk; default: ${DEFAULT_CHUNK}`,
+  })
     .description('an importance matrix from calibration text, for nibble quantize --imatrix')
     .requiredOption('-f, --file <file>', 'the text; - is standard input')
     .option('-o, --output <file>', 'what to write', 'imatrix.gguf')
@@ -34,7 +37,7 @@ export function addImatrix(program: Command, context: CliContext): void {
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      "\nThe text is run in chunks of --ctx-size tokens (default 512). The file has llama-imatrix's format.\n" +
+      "\nThe file has llama-imatrix's format.\n" +
         '\nExample:\n  nibble imatrix -m model-F16.gguf -f calibration.txt -o imatrix.gguf\n' +
         '  nibble quantize model-F16.gguf model-Q3_K_M.gguf Q3_K_M --imatrix imatrix.gguf',
     )

@@ -1,5 +1,4 @@
 /** `nibble lab bench`: called and shown; what it does is in lab/tool. */
-import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ArmResults } from '../../../lab/tool/arm/results.ts';
 import type { BenchResults } from '../../../lab/tool/bench/results.ts';
@@ -7,7 +6,7 @@ import type { Progress } from '../../../lab/tool/progress.ts';
 import type { Stage } from '../../../lab/tool/stages.ts';
 import { UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { cannotWrite, checkWritable } from '../input.ts';
+import { checkWritable, writeOutput } from '../output.ts';
 import { tableText } from '../table.ts';
 
 export interface BenchFlags {
@@ -117,9 +116,7 @@ async function keep(
   await changeProgress(work, (progress) => Object.assign(progress, results));
   if (out === undefined) return;
   const [document] = Object.values(results);
-  await writeFile(out, `${JSON.stringify(document, undefined, 2)}\n`).catch((error: unknown) => {
-    throw cannotWrite(out, error);
-  });
+  await writeOutput(out, `${JSON.stringify(document, undefined, 2)}\n`);
 }
 
 /** The embedded model with --tiny; else the one asked for, or the default. */

@@ -1,9 +1,8 @@
 /** `nibble lab report` and `grade`: called and shown; what they do is in lab/tool. */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CliContext } from '../context.ts';
 import { ExitError } from '../failure.ts';
-import { cannotWrite, checkWritable } from '../input.ts';
+import { checkWritable, writeOutput } from '../output.ts';
 import { tableText } from '../table.ts';
 
 export interface ReportFlags {
@@ -70,11 +69,7 @@ export async function gradeAll(
       context.log(message);
     },
   });
-  if (flags.out !== undefined) {
-    await writeFile(flags.out, toCsv(grades)).catch((error: unknown) => {
-      throw cannotWrite(flags.out!, error);
-    });
-  }
+  if (flags.out !== undefined) await writeOutput(flags.out, toCsv(grades));
   if (flags.json) context.json(grades);
   else if (flags.out === undefined) context.print(toCsv(grades));
   // All that could be graded is; that something could not must not go unseen.

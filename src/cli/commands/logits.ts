@@ -1,13 +1,14 @@
-import { open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { Option, type Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import type { Model } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
-import { cannotWrite, onlyOne, readBytes } from '../input.ts';
+import { onlyOne, readBytes } from '../input.ts';
 import { withModel } from '../open-model.ts';
 import { addRunOptions, jsonOption, modelOption, type OutputFlags, type RunFlags } from '../options.ts';
 import { tokenIds } from '../parse.ts';
+import { fileSink } from '../../platform/node/file-sink.ts';
+import { cannotWrite } from '../../platform/node/write-reason.ts';
 
 interface Flags extends RunFlags, OutputFlags {
   ids?: number[];
@@ -59,26 +60,20 @@ async function writeLogits(
   ids: readonly number[],
   out: string,
 ): Promise<number> {
-  const file =
-    out === '-'
-      ? undefined
-      : await open(out, 'w').catch((error: unknown) => {
-          throw cannotWrite(out, error);
-        });
+  const file = out === '-' ? undefined : await fileSink(out, cannotWrite);
   let positions = 0;
   try {
     for await (const { rows } of model.logitBatches(ids, { signal: context.signal })) {
       const bytes = littleEndian(rows);
-      if (file) {
-        await file.writeFile(bytes).catch((error: unknown) => {
-          throw cannotWrite(out, error);
-        });
-      } else context.print(bytes);
+      if (file) await file.write(bytes);
+      else context.print(bytes);
       await context.flush();
       positions += rows.length / model.info.vocabularySize;
     }
-  } finally {
     await file?.close();
+  } catch (error) {
+    await file?.abort();
+    throw error;
   }
   return positions;
 }

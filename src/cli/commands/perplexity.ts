@@ -29,7 +29,9 @@ interface Flags extends ChoiceFlags, OutputFlags {
 const DEFAULT_WINDOW = 512;
 
 export function addPerplexity(program: Command, context: CliContext): void {
-  addRunOptions(program.command('perplexity').addOption(modelOption()))
+  addRunOptions(program.command('perplexity').addOption(modelOption()), {
+    ctxSize: `tokens per window; default: ${DEFAULT_WINDOW}`,
+  })
     .description('how well a model predicts a text: negative log likelihood and perplexity with error bars')
     .option('-f, --file <file>', 'the text; - is standard input')
     .option('-p, --prompt <text>', 'the text itself')
@@ -52,7 +54,7 @@ export function addPerplexity(program: Command, context: CliContext): void {
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nThe text is cut into windows of --ctx-size tokens (default 512); the second half of each is scored, and\n' +
+      '\nThe text is cut into windows of --ctx-size tokens; the second half of each is scored, and\n' +
         'a text shorter than one window is scored whole. Base files have the format of llama-perplexity.\n' +
         [...CHOICE_SETS].map(([name, what]) => `--multiple-choice ${name}: ${what}\n`).join('') +
         '\nExample:\n  nibble perplexity -m model.gguf -f text.txt\n' +
@@ -71,6 +73,10 @@ async function runPerplexity(context: CliContext, flags: Flags): Promise<void> {
   });
   const questions = flags.multipleChoice ?? flags.hellaswag;
   checkTogether(flags, questions !== undefined, basePath !== undefined || savePath !== undefined);
+  const idle = given ?? (flags.ctxSize === undefined ? undefined : '--ctx-size');
+  if (basePath !== undefined && idle !== undefined) {
+    throw new UsageError(`the base has text and windows of its own: leave out ${idle}`);
+  }
   if (questions !== undefined) return runChoices(context, flags, questions);
   if (given === undefined && basePath === undefined) throw new UsageError('no text: give -f FILE');
   const text = flags.file === undefined ? flags.prompt : await readBytes(flags.file);
@@ -161,7 +167,7 @@ async function measure(context: CliContext, model: Model, job: Job): Promise<voi
       const divergence = kl === undefined ? '' : `, KL divergence ${kl.toFixed(6)}`;
       context.log(`[${done}/${windows.length}] ${soFar.toFixed(4)}${divergence}`);
     },
-  }).finally(() => save?.close());
+  });
   const window = windows[0]!.ids.length;
   if (flags.json) context.json({ ...result, window, windows: windows.length });
   else context.print(perplexityText(result, windows.length, window));

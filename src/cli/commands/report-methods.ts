@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Command } from 'commander';
 import { METHOD_NAMES } from '../../../tools/quantize/methods/index.ts';
@@ -6,7 +5,7 @@ import { methodsReport, RANDOM } from '../../../tools/report/methods.ts';
 import { methodsMarkdown } from '../../../tools/report/render.ts';
 import { UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { cannotWrite, checkWritable } from '../input.ts';
+import { checkWritable, writeOutput } from '../output.ts';
 import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
 import { integer, list } from '../parse.ts';
 
@@ -86,9 +85,7 @@ async function runMethodsReport(context: CliContext, flags: Flags): Promise<void
     signal: context.signal,
     onStep: (line) => context.log(line),
   });
-  await writeFile(path, methodsMarkdown(report)).catch((error: unknown) => {
-    throw cannotWrite(path, error);
-  });
+  await writeOutput(path, methodsMarkdown(report));
   if (flags.json) context.json({ ...report, markdown: path });
   else context.print(methodsMarkdown(report));
 }

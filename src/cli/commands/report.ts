@@ -1,5 +1,4 @@
 import { tmpdir } from 'node:os';
-import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { renderChart } from '../../../tools/charts/file.ts';
@@ -9,7 +8,7 @@ import { quantReport } from '../../../tools/report/quant.ts';
 import { reportChart, reportMarkdown } from '../../../tools/report/render.ts';
 import { NibbleError, UsageError } from '../../errors.ts';
 import type { CliContext } from '../context.ts';
-import { cannotWrite, checkWritable } from '../input.ts';
+import { checkWritable, writeOutput } from '../output.ts';
 import { jsonOption, threadsOption, verboseOption, type OutputFlags } from '../options.ts';
 import { integer, list } from '../parse.ts';
 import { addMethodsReport } from './report-methods.ts';
@@ -90,13 +89,8 @@ async function runQuantReport(context: CliContext, flags: Flags): Promise<void> 
     onStep: (line) => context.log(line),
   });
   let chart: string | undefined = `${flags.output}.${flags.png ? 'png' : 'svg'}`;
-  const write = async (path: string, contents: string | Uint8Array): Promise<void> => {
-    await writeFile(path, contents).catch((error: unknown) => {
-      throw cannotWrite(path, error);
-    });
-  };
   try {
-    await write(chart, await renderChart(chart, reportChart(report)));
+    await writeOutput(chart, await renderChart(chart, reportChart(report)));
   } catch (error) {
     // The table is worth minutes of work: it is written whether or not there is a chart.
     if (!(error instanceof NibbleError && error.code === 'ERR_NO_CHARTS')) throw error;
@@ -104,7 +98,7 @@ async function runQuantReport(context: CliContext, flags: Flags): Promise<void> 
     chart = undefined;
   }
   const markdown = reportMarkdown(report, chart && basename(chart));
-  await write(`${flags.output}.md`, markdown);
+  await writeOutput(`${flags.output}.md`, markdown);
   if (flags.json) context.json({ markdown: `${flags.output}.md`, chart, ...report });
   else context.print(markdown);
 }

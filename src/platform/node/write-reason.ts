@@ -1,4 +1,6 @@
 /** Why a file cannot be written, in words. */
+import { NibbleError } from '../../errors.ts';
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such folder',
   EISDIR: 'it is a directory',
@@ -14,4 +16,9 @@ const REASONS: Readonly<Record<string, string>> = {
 export function writeReason(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
   return REASONS[code] ?? (code || message);
+}
+
+/** What the system says of a file that cannot be written, in one line that names it: ERR_OUTPUT. */
+export function cannotWrite(path: string, error: unknown): NibbleError {
+  return new NibbleError('ERR_OUTPUT', `cannot write ${path}: ${writeReason(error)}`, { cause: error });
 }
