@@ -2,7 +2,8 @@
 import type { GenerateOptions, LoadOptions, Model } from '../engine/types.ts';
 import type { ResolvedModel } from '../models/index.ts';
 import type { CliContext } from './context.ts';
-import { checkSpeculation, loadOptionsOf, type RunFlags, type SpeculationFlags } from './options.ts';
+import { loadOptionsOf, type RunFlags } from './options.ts';
+import { checkSpeculation, type SpeculationFlags } from './speculation-options.ts';
 import { printProfile } from './profile.ts';
 import { createProgress } from './progress.ts';
 import { bytesText, durationText } from './text.ts';

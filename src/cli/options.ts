@@ -1,11 +1,9 @@
-/** Options that several commands share: each is defined here, once. */
+/** Options that many commands share, each defined once; sampling-options.ts and speculation-options.ts have those of generating. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { ActivationType, GenerateOptions, KernelVariant, KvType, LoadOptions } from '../engine/types.ts';
+import type { ActivationType, KernelVariant, KvType, LoadOptions } from '../engine/types.ts';
 import { FUSIONS, type Fusion } from '../engine/fusion.ts';
 import { LAYOUTS } from '../kernels/formats.ts';
-import { SAMPLING_DEFAULTS } from '../engine/sampling/options.ts';
-import { UsageError } from '../errors.ts';
-import { byteSize, collect, integer, logitBias, number } from './parse.ts';
+import { byteSize, integer } from './parse.ts';
 
 export const MODEL_TEXT = 'a path, a name from `nibble list`, a URL or hf:owner/repo[:QUANT|/FILE]';
 
@@ -30,13 +28,6 @@ export interface RunFlags extends SourceFlags {
   fallback?: boolean;
   profile?: boolean;
   fuse?: false | Fusion[];
-}
-
-/** Several tokens a step. */
-export interface SpeculationFlags {
-  lookup?: boolean;
-  draft?: string;
-  draftMax?: number;
 }
 
 export interface OutputFlags {
@@ -217,157 +208,4 @@ export function loadOptionsOf(flags: RunFlags): LoadOptions {
     fuse: flags.fuse,
     profile: flags.profile,
   };
-}
-
-type NumberKey =
-  | 'temperature'
-  | 'topK'
-  | 'topP'
-  | 'minP'
-  | 'typicalP'
-  | 'repeatPenalty'
-  | 'frequencyPenalty'
-  | 'presencePenalty'
-  | 'repeatLastN'
-  | 'seed'
-  | 'maxTokens';
-
-export interface SamplingSetting {
-  /** Name of the long option, and in the chat's /set. */
-  name: string;
-  short?: string;
-  key: NumberKey;
-  parse: (text: string) => number;
-  text: string;
-  default?: number;
-}
-
-const D = SAMPLING_DEFAULTS;
-
-/** The numbers of sampling: options of `generate` and `chat`, and settings of the chat's /set. */
-export const SAMPLING: readonly SamplingSetting[] = [
-  {
-    name: 'n-predict',
-    short: '-n',
-    key: 'maxTokens',
-    parse: integer(-1, 2 ** 31),
-    text: 'most tokens to generate, -1: no limit',
-    default: -1,
-  },
-  {
-    name: 'temp',
-    key: 'temperature',
-    parse: number(0, 1e6),
-    text: '0 always takes the likeliest token',
-    default: D.temperature,
-  },
-  { name: 'top-k', key: 'topK', parse: integer(0, 2 ** 31), text: '0 is off', default: D.topK },
-  { name: 'top-p', key: 'topP', parse: number(0, 1), text: '1 is off', default: D.topP },
-  { name: 'min-p', key: 'minP', parse: number(0, 1), text: '0 is off', default: D.minP },
-  { name: 'typical', key: 'typicalP', parse: number(0, 1), text: '1 is off', default: D.typicalP },
-  {
-    name: 'repeat-penalty',
-    key: 'repeatPenalty',
-    parse: number(1e-3, 1e6),
-    text: '1 is off',
-    default: D.repeatPenalty,
-  },
-  {
-    name: 'repeat-last-n',
-    key: 'repeatLastN',
-    parse: integer(-1, 2 ** 31),
-    text: 'tokens that penalties look at, -1: the context',
-    default: D.repeatLastN,
-  },
-  {
-    name: 'frequency-penalty',
-    key: 'frequencyPenalty',
-    parse: number(-1e6, 1e6),
-    text: '0 is off',
-    default: D.frequencyPenalty,
-  },
-  {
-    name: 'presence-penalty',
-    key: 'presencePenalty',
-    parse: number(-1e6, 1e6),
-    text: '0 is off',
-    default: D.presencePenalty,
-  },
-  {
-    name: 'seed',
-    short: '-s',
-    key: 'seed',
-    parse: integer(-1),
-    text: 'for repeatable answers, -1: another each time',
-    default: -1,
-  },
-];
-
-export interface SamplingFlags {
-  stop?: string[];
-  logitBias?: Map<number, number>;
-  ignoreEos?: boolean;
-  onFull?: 'shift' | 'error';
-}
-
-export function addSamplingOptions(command: Command, onFull: 'shift' | 'error'): Command {
-  for (const setting of SAMPLING) {
-    const flags = `${setting.short ? `${setting.short}, ` : ''}--${setting.name} <n>`;
-    const fallback = setting.default === undefined ? '' : `; default: ${setting.default}`;
-    command.addOption(new Option(flags, setting.text + fallback).argParser(setting.parse));
-  }
-  return command
-    .addOption(new Option('--stop <text>', 'end before this text; may be repeated').argParser(collect))
-    .addOption(
-      new Option('--logit-bias <id+bias>', 'such as 2-inf or 310+1.5; may be repeated').argParser(logitBias),
-    )
-    .addOption(new Option('--ignore-eos', 'go on after the end of the answer'))
-    .addOption(
-      new Option('--on-full <what>', `when the context is full; default: ${onFull}`).choices([
-        'shift',
-        'error',
-      ]),
-    );
-}
-
-export function addSpeculationOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--lookup', 'propose tokens by looking up what followed before; pays where answers copy'),
-    )
-    .addOption(new Option('--draft <model>', 'a smaller model with the same vocabulary proposes tokens'))
-    .addOption(
-      new Option('--draft-max <n>', 'proposals per step at most; default: 32').argParser(integer(1, 256)),
-    );
-}
-
-/** @throws UsageError for a limit of nothing */
-export function checkSpeculation({ lookup, draft, draftMax }: SpeculationFlags): void {
-  if (draftMax !== undefined && !lookup && draft === undefined) {
-    throw new UsageError('--draft-max goes with --lookup or --draft');
-  }
-}
-
-/** GenerateOptions from the flags that commander made of the options above. */
-export function samplingOf(flags: SamplingFlags): GenerateOptions {
-  const values = flags as Record<string, unknown>;
-  const options: GenerateOptions = {};
-  for (const { name, key } of SAMPLING) {
-    const value = values[camelCase(name)];
-    if (typeof value === 'number') setSampling(options, key, value);
-  }
-  if (flags.stop) options.stop = flags.stop;
-  if (flags.logitBias) options.logitBias = flags.logitBias;
-  if (flags.ignoreEos) options.ignoreEos = true;
-  return options;
-}
-
-/** Sets one number; -1 means "no limit" and "another seed each time", which the engine spells as undefined. */
-export function setSampling(options: GenerateOptions, key: NumberKey, value: number): void {
-  const unset = value < 0 && (key === 'maxTokens' || key === 'seed');
-  options[key] = unset ? undefined : value;
-}
-
-function camelCase(name: string): string {
-  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,167 +1,17 @@
 /**
- * What the engine shows to the outside: the types of the public API. See model.ts for the implementation.
+ * What the engine shows to the outside: the types of the public API. Options of loading and of generating have files of
+ * their own and come from here as well. See src/chat/model.ts for the implementation.
  */
 import type { ByteSink } from '../gguf/sinks.ts';
 import type { ByteSource } from '../gguf/types.ts';
-import type { Fusion } from './fusion.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 import type { Pooling } from './architectures/types.ts';
-import type { LinearKernel } from './linear.ts';
+import type { GenerateOptions, GenerationPart } from './generate-options.ts';
+import type { ActivationType, KernelVariant, KvType } from './load-options.ts';
 
 export type { LinearKernel } from './linear.ts';
-
-export type KvType = 'f16' | 'f32' | 'q8_0';
-
-/** `int8`: activations quantized per 32 values, as ggml does; `f32`: exact and slow, for checks against oracles. */
-export type ActivationType = 'int8' | 'f32';
-
-/** Kernel variants, from the one that every SIMD host runs to the ones that need relaxed SIMD. */
-export type KernelVariant = 'simd' | 'dot2' | 'dot4';
-
-export interface LoadProgress {
-  /** What is being done now. */
-  stage: 'download' | 'read' | 'kernels' | 'load';
-  /** Bytes done and to do in this stage; `totalBytes` is 0 where it is unknown. */
-  bytes: number;
-  totalBytes: number;
-}
-
-export interface LoadOptions {
-  /** Worker threads; default: physical cores, within the container's quota. */
-  threads?: number;
-  /** Positions that all sequences together may hold; default: min(trained, 4096). */
-  contextSize?: number;
-  /** Tokens per prefill batch; default 512. An encoder's text is always one batch. */
-  batchSize?: number;
-  /** Numbers in the KV cache; default: f16, f32 of encoders, whose cache lives for one text. */
-  kvType?: KvType;
-  /**
-   * Prompts that begin alike are computed once, also across sequences, and stay in the cache until its room is
-   * needed; default false.
-   */
-  prefixCache?: boolean;
-  activations?: ActivationType;
-  /**
-   * Ops that do several things in one (default), or each in an op of its own: to see what a fusion is worth. A list keeps
-   * these fused.
-   */
-  fuse?: boolean | readonly Fusion[];
-  /**
-   * Run-time layout of the weights, one of LAYOUTS in kernels/formats.ts, such as `4x4`: the same results at another speed.
-   * Types that do not have it stay in their default layout, which `onFallback` is told.
-   */
-  layout?: string;
-  /** Pins a kernel variant instead of taking the winner of the first-start race. */
-  variant?: KernelVariant;
-  /** Bytes of weights per WebAssembly memory; default: just under 4 GiB. */
-  segmentLimit?: number;
-  /**
-   * Set the process-wide V8 flags that help: relaxed SIMD on Node 20; revectorization on Node 24 and 26, where the race
-   * has found it right and faster. Default true.
-   */
-  v8Flags?: boolean;
-  /** Collect per-op times: `model.profile()`. */
-  profile?: boolean;
-  /** A kernel from outside for the 4-bit linear layers, such as one of the lab. */
-  kernel?: LinearKernel;
-  /** Keep what goes into the matmuls, for `model.observe`; batches are then of 64 tokens, unless stated. */
-  observe?: boolean;
-  /** On too little memory, try a smaller context, then a q8_0 cache; every attempt is reported. */
-  fallback?: boolean;
-  /** What is done otherwise than asked for. */
-  onFallback?: (message: string) => void;
-  onProgress?: (progress: LoadProgress) => void;
-  signal?: AbortSignal;
-}
-
-/** How the next token is drawn. Defaults (in sampler.ts) are those of llama.cpp's command line. */
-export interface SamplingOptions {
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  minP?: number;
-  typicalP?: number;
-  repeatPenalty?: number;
-  frequencyPenalty?: number;
-  presencePenalty?: number;
-  /** How many of the last tokens the penalties look at; 0 is off, -1 the whole context. */
-  repeatLastN?: number;
-  seed?: number;
-  /** Added to the logits: token id -> bias. */
-  logitBias?: ReadonlyMap<number, number>;
-}
-
-/** Several tokens a step: something cheap proposes them, one step of the model judges them all. */
-export interface SpeculationOptions {
-  /**
-   * Propose what followed the last tokens where they stood before, in the prompt or the answer. The answer is the
-   * same token for token, sampled or not.
-   */
-  lookup?: boolean;
-  /**
-   * A smaller model with the same vocabulary proposes (after `lookup`, where that finds nothing). Greedy answers are
-   * the same token for token; sampled ones have the same distribution.
-   */
-  draft?: Model;
-  /** Proposals per step at most; default 32. Fewer where they are often wrong. */
-  draftMax?: number;
-}
-
-export interface GenerateOptions extends SamplingOptions {
-  maxTokens?: number;
-  /** Generation ends before any of these strings, also where one spans several tokens. */
-  stop?: readonly string[];
-  /** Go on after an end-of-generation token. */
-  ignoreEos?: boolean;
-  /** Return the log probability of each token and of this many alternatives. */
-  logprobs?: number;
-  /** When the context is full: stop with a ContextOverflowError (default) or drop the oldest half of the turn. */
-  onFull?: 'error' | 'shift';
-  speculation?: SpeculationOptions;
-  /** Continue on this sequence (its prefix is reused); default: a fresh one that is freed at the end. */
-  sequence?: Sequence;
-  signal?: AbortSignal;
-}
-
-export interface TokenLogprob {
-  id: number;
-  text: string;
-  logprob: number;
-  top: { id: number; text: string; logprob: number }[];
-}
-
-/** A piece of generated text. `text` never ends inside a UTF-8 character, and may be empty in the last part. */
-export interface GenerationPart {
-  text: string;
-  ids: number[];
-  logprobs?: TokenLogprob[];
-  /** Present in the first part only: the prompt's tokens, and how many of them were in the cache already. */
-  prompt?: { tokens: number; reused: number };
-  /** Present in the last part only. */
-  done?: GenerationResult;
-}
-
-export type StopReason = 'eos' | 'length' | 'stop' | 'context';
-
-export interface GenerationResult {
-  reason: StopReason;
-  timings: Timings;
-}
-
-export interface Timings {
-  promptTokens: number;
-  /** Prompt tokens found in the cache, not computed again. */
-  reusedTokens: number;
-  generatedTokens: number;
-  /** Tokens that were proposed to the model, and how many of them it accepted: see `speculation`. */
-  draftedTokens: number;
-  acceptedTokens: number;
-  prefillMs: number;
-  timeToFirstTokenMs: number;
-  decodeMs: number;
-  prefillTokensPerSecond: number;
-  decodeTokensPerSecond: number;
-}
+export type * from './generate-options.ts';
+export type * from './load-options.ts';
 
 export interface ChatMessage {
   role: 'system' | 'user' | 'assistant' | (string & {});

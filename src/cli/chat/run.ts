@@ -9,7 +9,7 @@ import { ExitError } from '../failure.ts';
 import { readStandardInput } from '../input.ts';
 import { checkWritable } from '../output.ts';
 import { withModels } from '../open-model.ts';
-import { samplingOf } from '../options.ts';
+import { samplingOf } from '../sampling-options.ts';
 import { bytesText, durationText } from '../text.ts';
 import { runInteractive } from './interactive.ts';
 import { runOneShot } from './one-shot.ts';

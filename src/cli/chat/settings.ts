@@ -1,5 +1,7 @@
 /** What a chat was asked for on the command line. */
-import type { OutputFlags, RunFlags, SamplingFlags, SpeculationFlags } from '../options.ts';
+import type { OutputFlags, RunFlags } from '../options.ts';
+import type { SamplingFlags } from '../sampling-options.ts';
+import type { SpeculationFlags } from '../speculation-options.ts';
 
 export interface ChatFlags extends RunFlags, OutputFlags, SamplingFlags, SpeculationFlags {
   system?: string;

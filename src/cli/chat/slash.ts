@@ -3,7 +3,7 @@ import { loadConversation, saveConversation } from '../../chat/index.ts';
 import { UsageError } from '../../errors.ts';
 import { readText } from '../input.ts';
 import { writeOutput } from '../output.ts';
-import { SAMPLING, setSampling } from '../options.ts';
+import { SAMPLING, setSampling } from '../sampling-options.ts';
 import { bytesText, countText, durationText, numberText } from '../text.ts';
 import { draftText } from '../timings.ts';
 import type { ChatSession } from './session.ts';

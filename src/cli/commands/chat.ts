@@ -2,15 +2,9 @@ import type { Command } from 'commander';
 import type { ChatFlags } from '../chat/settings.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../../errors.ts';
-import {
-  addRunOptions,
-  addSamplingOptions,
-  addSpeculationOptions,
-  jsonOption,
-  modelArguments,
-  modelOption,
-  MODEL_TEXT,
-} from '../options.ts';
+import { addRunOptions, jsonOption, modelArguments, modelOption, MODEL_TEXT } from '../options.ts';
+import { addSamplingOptions } from '../sampling-options.ts';
+import { addSpeculationOptions } from '../speculation-options.ts';
 
 export function addChat(program: Command, context: CliContext): void {
   const command = program

@@ -5,18 +5,9 @@ import type { CliContext } from '../context.ts';
 import { onlyOne, readBytes } from '../input.ts';
 import { checkWritable } from '../output.ts';
 import { withModels } from '../open-model.ts';
-import {
-  addRunOptions,
-  addSamplingOptions,
-  addSpeculationOptions,
-  jsonOption,
-  modelOption,
-  samplingOf,
-  type OutputFlags,
-  type RunFlags,
-  type SamplingFlags,
-  type SpeculationFlags,
-} from '../options.ts';
+import { addRunOptions, jsonOption, modelOption, type OutputFlags, type RunFlags } from '../options.ts';
+import { addSamplingOptions, samplingOf, type SamplingFlags } from '../sampling-options.ts';
+import { addSpeculationOptions, type SpeculationFlags } from '../speculation-options.ts';
 import { integer, tokenIds } from '../parse.ts';
 import { openTextState } from '../text-state.ts';
 import { numberText, rounded } from '../text.ts';
