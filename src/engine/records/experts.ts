@@ -41,10 +41,7 @@ export function writeDispatch(record: RecordWriter, op: OpOf<'dispatch'>): numbe
 
 export function writeExpertMatmul(record: RecordWriter, op: OpOf<'expertMatmul'>): number {
   const { weight } = op;
-  record.u32(R.OPCODE, R.OP_EXPERTS);
-  record.to(op.to);
-  record.u32(R.WIDTH, weight.columns);
-  record.weight(weight);
+  record.matmul(R.OP_EXPERTS, op);
   const pairs = record.layout.pairSlots.get(formOf(weight, record.options.exact))!;
   record.u32(R.X_SHARED, pairs.shared);
   record.u32(R.X_STRIDE, pairs.stride);

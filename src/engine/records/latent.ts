@@ -7,10 +7,7 @@ import type { OpOf, RecordWriter } from './writer.ts';
 
 export function writeHeadMatmul(record: RecordWriter, op: OpOf<'headMatmul'>): number {
   const { weight } = op;
-  record.u32(R.OPCODE, R.OP_HEADS);
-  record.to(op.to);
-  record.u32(R.WIDTH, weight.columns);
-  record.weight(weight);
+  record.matmul(R.OP_HEADS, op);
   const slot = record.slot(weight);
   record.u32(R.X_SHARED, slot.shared);
   record.u32(R.X_PRIVATE, slot.private);

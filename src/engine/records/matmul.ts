@@ -30,10 +30,7 @@ export function writeActivate(record: RecordWriter, op: OpOf<'activate'>, index:
 
 export function writeMatmul(record: RecordWriter, op: OpOf<'matmul'>): number {
   const { weight } = op;
-  record.u32(R.OPCODE, R.OP_MATMUL);
-  record.to(op.to);
-  record.u32(R.WIDTH, weight.columns);
-  record.weight(weight);
+  record.matmul(R.OP_MATMUL, op);
   const slot = record.slot(weight);
   record.u32(R.X_SHARED, slot.shared);
   record.u32(R.X_PRIVATE, slot.private);

@@ -77,6 +77,14 @@ export class RecordWriter {
     return weight ? this.layout.weights.get(weight.key)! : 0;
   }
 
+  /** What every product with a matrix begins with. */
+  matmul(opcode: number, { to, weight }: { to: Buffer; weight: Weight }): void {
+    this.u32(R.OPCODE, opcode);
+    this.to(to);
+    this.u32(R.WIDTH, weight.columns);
+    this.weight(weight);
+  }
+
   /** A matrix and its kernels. */
   weight(weight: Weight): void {
     const format = weight.format!;
