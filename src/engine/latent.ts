@@ -56,8 +56,9 @@ export function latentScale(
   const multiplier = findNumber(metadata, key('yarn_log_multiplier')) ?? 0;
   const factor = findNumber(metadata, key('factor')) ?? 1;
   if (multiplier === 0 || factor <= 1) return { softmaxScale: plainScale, rope };
-  const magnitude = 1 + multiplier * Math.log(factor);
-  return { softmaxScale: plainScale * magnitude ** 2, rope: { ...rope, magnitude: 1 } };
+  const scoreFactor = (1 + multiplier * Math.log(factor)) ** 2;
+  const magnitude = findNumber(metadata, key('attn_factor')) ?? 1;
+  return { softmaxScale: plainScale * scoreFactor, rope: { ...rope, magnitude } };
 }
 
 /** The attention ops of a layer up to the output projection, whose input they leave in `attention`. */

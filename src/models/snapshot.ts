@@ -40,7 +40,8 @@ export interface Snapshot {
 }
 
 /** What a conversion to GGUF reads: no copies of the weights for other programs. */
-export const CHECKPOINT_PATHS = /^[^/]+\.(json|safetensors|model|txt|jinja)$|^additional_chat_templates\//;
+export const CHECKPOINT_PATHS =
+  /^[^/]+\.(json|safetensors|model|txt|jinja)$|^additional_chat_templates\/|^1_Pooling\/config\.json$/;
 
 /** `hf:OWNER/REPO` or `hf:OWNER/REPO@REVISION`. Throws UsageError for anything else. */
 export function parseSnapshotSpec(text: string): SnapshotSpec {

@@ -8,6 +8,8 @@ import { fileSource } from '../../src/platform/node/file-source.ts';
 import { Config, isObject } from './config.ts';
 import { readSafetensors, type StoredTensor } from './safetensors.ts';
 
+export type Pooling = 'mean' | 'cls' | 'last';
+
 export interface Checkpoint {
   folder: string;
   /** Of the folder: a name for the model where nothing else gives one. */
@@ -15,11 +17,15 @@ export interface Checkpoint {
   config: Config;
   generation: Config | undefined;
   tensors: ReadonlyMap<string, StoredTensor>;
+  /** Which vector of a text sentence-transformers takes; undefined: the folder is not in its layout. */
+  pooling?: Pooling;
   close(): Promise<void>;
 }
 
 /** A config.json or an index larger than this is none. */
 const MAX_JSON_BYTES = 64 << 20;
+/** Where sentence-transformers keeps how token vectors become one. */
+const POOLING_FOLDER = '1_Pooling';
 const PICKLES = /\.(bin|pt|pth|ckpt)$/;
 
 /**
@@ -46,15 +52,32 @@ export async function openCheckpoint(folder: string, { weights = true } = {}): P
   const generation = files.includes('generation_config.json')
     ? new Config(await readJsonFile(generationPath), generationPath)
     : undefined;
+  const pooling = files.includes(POOLING_FOLDER)
+    ? await readPooling(join(folder, POOLING_FOLDER, 'config.json'))
+    : undefined;
   const sources: ByteSource[] = [];
   const close = async (): Promise<void> => void (await Promise.allSettled(sources.map((s) => s.close())));
   try {
     const tensors = weights ? await readWeights(folder, files, sources) : new Map<string, StoredTensor>();
-    return { folder, name: basename(resolve(folder)), config, generation, tensors, close };
+    return { folder, name: basename(resolve(folder)), config, generation, tensors, pooling, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+const POOLINGS: readonly (readonly [flag: string, pooling: Pooling])[] = [
+  ['pooling_mode_mean_tokens', 'mean'],
+  ['pooling_mode_cls_token', 'cls'],
+  ['pooling_mode_lasttoken', 'last'],
+];
+
+async function readPooling(path: string): Promise<Pooling> {
+  const config = new Config(await readJsonFile(path), path);
+  const on = Object.keys(config.json).filter((key) => key.startsWith('pooling_mode_') && config.flag(key));
+  const found = POOLINGS.find(([flag]) => on.length === 1 && on[0] === flag);
+  if (found) return found[1];
+  throw new CheckpointError(`${path}: pooling by ${on.join(' and ') || 'nothing'} is not supported`);
 }
 
 async function readWeights(

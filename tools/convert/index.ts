@@ -10,7 +10,7 @@ import { tensorBytes, typeLabel } from '../../src/gguf/tensor-types.ts';
 import type { WritableGguf } from '../../src/gguf/writer.ts';
 import { requireSpace } from '../../src/models/disk.ts';
 import { fileSink } from '../../src/platform/node/file-sink.ts';
-import { conversionFor } from './architectures/index.ts';
+import { checkSupported, conversionFor } from './architectures/index.ts';
 import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { modelMetadata } from './metadata.ts';
 import { fileTypeOf, type Outtype } from './outtype.ts';
@@ -102,6 +102,7 @@ async function planModel(
   const config = conversion.defaults
     ? checkpoint.config.withDefaults(conversion.defaults)
     : checkpoint.config;
+  checkSupported(conversion, config);
   const onNotice = options.onNotice ?? (() => undefined);
   const tensors = vocabOnly ? [] : await planTensors(checkpoint, conversion, config, outtype);
   if (tensors.some(({ rows }) => rows.wasPacked)) onNotice(packedNotice(tensors));

@@ -30,7 +30,7 @@ export function modelMetadata(
   for (const [key, value] of sampling(checkpoint.generation)) metadata.set(key, value);
   const own: Record<string, WritableValue> = {
     ...fields(conversion.fields, config),
-    ...conversion.metadata?.(config),
+    ...conversion.metadata?.(config, checkpoint),
   };
   for (const [key, value] of Object.entries(own)) metadata.set(`${conversion.name}.${key}`, value);
   if (fileType !== undefined) metadata.set('general.file_type', u32(fileType));

@@ -27,8 +27,12 @@ function scalingType(config: Config): string | undefined {
   return type === 'default' ? undefined : type === 'su' ? 'longrope' : type;
 }
 
-/** Base, width and scaling for `rotary` values of a head. Throws CheckpointError for a scaling that is not known. */
-export function ropeMetadata(config: Config, rotary: number): Values {
+/**
+ * Base, width and scaling for `rotary` values of a head. Throws CheckpointError for a scaling that is not known.
+ *
+ * @param magnitude what readers multiply cos and sin with when it is YaRN, by its factor
+ */
+export function ropeMetadata(config: Config, rotary: number, magnitude = usualMagnitude): Values {
   const scaling = ropeConfig(config);
   const theta = ropeTheta(config);
   const values: Values = { 'rope.dimension_count': u32(rotary) };
@@ -44,7 +48,7 @@ export function ropeMetadata(config: Config, rotary: number): Values {
     case 'linear':
       return { ...values, 'rope.scaling.type': type, 'rope.scaling.factor': f32(scaling!.number('factor')) };
     case 'yarn':
-      return { ...values, ...yarn(scaling!) };
+      return { ...values, ...yarn(config, scaling!, magnitude) };
     default:
       throw new CheckpointError(
         `${config.path}: rope scaling "${type}" is not supported; supported are linear, yarn, llama3, longrope`,
@@ -52,20 +56,39 @@ export function ropeMetadata(config: Config, rotary: number): Values {
   }
 }
 
-function yarn(scaling: Config): Values {
+/** `usual`: what readers multiply cos and sin with of themselves. */
+function yarn(config: Config, scaling: Config, usual: (factor: number) => number): Values {
+  const context = config.findCount('max_position_embeddings');
+  const original =
+    scaling.findCount('original_max_position_embeddings') ?? config.count('max_position_embeddings');
+  const factor = scaling.findNumber('factor') ?? (context ?? original) / original;
   const values: Values = {
     'rope.scaling.type': 'yarn',
-    'rope.scaling.factor': f32(scaling.number('factor')),
-    'rope.scaling.original_context_length': u32(scaling.count('original_max_position_embeddings')),
+    'rope.scaling.factor': f32(factor),
+    'rope.scaling.original_context_length': u32(original),
   };
+  const magnitude = yarnMagnitude(scaling, factor) / usual(factor);
+  if (Math.abs(magnitude - 1) > 1e-6) values['rope.scaling.attn_factor'] = f32(magnitude);
   const optional = {
-    'rope.scaling.yarn_ext_factor': scaling.findNumber('extrapolation_factor'),
-    'rope.scaling.yarn_attn_factor': scaling.findNumber('attention_factor', 'attn_factor'),
     'rope.scaling.yarn_beta_fast': scaling.findNumber('beta_fast'),
     'rope.scaling.yarn_beta_slow': scaling.findNumber('beta_slow'),
   };
   for (const [key, value] of Object.entries(optional)) if (value !== undefined) values[key] = f32(value);
   return values;
+}
+
+/** YaRN's factor on cos and sin where neither file nor model says another. */
+const usualMagnitude = (factor: number, mscale = 1): number =>
+  factor <= 1 ? 1 : 1 + 0.1 * mscale * Math.log(factor);
+
+/** What transformers multiplies cos and sin with. */
+function yarnMagnitude(scaling: Config, factor: number): number {
+  const given = scaling.findNumber('attention_factor');
+  if (given !== undefined) return given;
+  const [over, under] = [scaling.findNumber('mscale'), scaling.findNumber('mscale_all_dim')];
+  return over && under
+    ? usualMagnitude(factor, over) / usualMagnitude(factor, under)
+    : usualMagnitude(factor);
 }
 
 /**

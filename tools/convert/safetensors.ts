@@ -57,7 +57,7 @@ export async function readSafetensors(source: ByteSource): Promise<StoredTensor[
   if (!(length >= 2 && length <= LIMITS.headerBytes && length <= source.size - 8)) {
     throw fail(`is not a safetensors file, or truncated: a header of ${length} bytes in ${source.size}`);
   }
-  const text = new TextDecoder().decode(await source.read(8, length));
+  const text = decodeHeader(await source.read(8, length), fail);
   // A pickle or an HTML page also begins with eight bytes.
   if (!text.startsWith('{')) throw fail('is not a safetensors file: its header is no JSON object');
   let header: unknown;
@@ -75,6 +75,14 @@ export async function readSafetensors(source: ByteSource): Promise<StoredTensor[
   const tensors = entries.map(([name, entry]) => readEntry(name, entry, source, dataStart, fail));
   checkRanges(tensors, source, dataStart, fail);
   return tensors;
+}
+
+function decodeHeader(bytes: Uint8Array, fail: (problem: string) => CheckpointError): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw fail('is not a safetensors file: its header is no UTF-8');
+  }
 }
 
 function readU64(bytes: Uint8Array): number {

@@ -4,16 +4,13 @@ import { quote } from '../../src/gguf/cursor.ts';
 import type { Change } from './architectures/types.ts';
 import { decode } from './encode.ts';
 import { F32, rowCount, type Rows } from './rows.ts';
-import { reshape } from './transforms.ts';
-
-/** The same numbers in one dimension. */
-export const vector: Change = (rows) => reshape(rows, [rows.shape[0]! * rowCount(rows.shape)]);
+import { vector } from './transforms.ts';
 
 /** An int8 vector times the scalar tensor `scale`, as f32. */
 export function scaledVector(scale: string): Change {
   return (rows, context) => {
     const factor = context.get(scale);
-    const flat = vector(rows, context);
+    const flat = vector(rows);
     return {
       ...flat,
       type: F32,

@@ -2,7 +2,7 @@
 import { CheckpointError } from '../../src/errors.ts';
 import { quote } from '../../src/gguf/cursor.ts';
 import type { WritableTensor } from '../../src/gguf/writer.ts';
-import { layerCount } from './architectures/common.ts';
+import { expertCount, layerCount } from './architectures/common.ts';
 import type { Conversion, LayerContext, TensorRule } from './architectures/types.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Config } from './config.ts';
@@ -14,8 +14,6 @@ import { stack } from './transforms.ts';
 
 /** Rotation tables that old versions of transformers stored. */
 const BUFFERS = /rotary_emb\.inv_freq$/;
-/** An expert's number decides the place in a tensor: more than any model has. */
-const MOST_EXPERTS = 4096;
 
 export interface PlannedTensor {
   name: string;
@@ -61,7 +59,7 @@ function apply(
 ): void {
   const layer = String(context.layer);
   const name = from.replace('{}', layer);
-  const rows = name.includes('{e}') ? pool.experts(name) : pool.find(name);
+  const rows = name.includes('{e}') ? pool.experts(name, expertCount(context.config)) : pool.find(name);
   if (rows !== undefined) add(to.replace('{}', layer), change ? change(rows, context) : rows);
 }
 
@@ -109,17 +107,13 @@ class TensorPool {
   }
 
   /** All experts as one tensor; undefined where the layer may have none and has none. */
-  experts(pattern: string): Rows | undefined {
+  experts(pattern: string, count: number): Rows | undefined {
     const name = pattern.replace(/\?$/, '');
+    const nameOf = (expert: number): string => name.replace('{e}', String(expert));
+    if (name !== pattern && !this.rows.has(nameOf(0))) return undefined;
     const parts: Rows[] = [];
-    while (parts.length < MOST_EXPERTS) {
-      const expert = name.replace('{e}', String(parts.length));
-      if (!this.rows.has(expert)) break;
-      parts.push(this.take(expert));
-    }
-    if (parts.length > 0) return stack(parts);
-    if (name !== pattern) return undefined;
-    return this.take(name.replace('{e}', '0'));
+    while (parts.length < count) parts.push(this.take(nameOf(parts.length)));
+    return stack(parts);
   }
 
   checkAllUsed(): void {

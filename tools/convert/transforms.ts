@@ -25,6 +25,9 @@ export function reshape(rows: Rows, shape: readonly number[]): Rows {
   };
 }
 
+/** The same numbers in one dimension. */
+export const vector = (rows: Rows): Rows => reshape(rows, [rows.shape[0]! * rowCount(rows.shape)]);
+
 /** `count` rows from row `from`. */
 export function sliceRows(rows: Rows, from: number, count: number): Rows {
   if (rows.shape.length !== 2 || from + count > rows.shape[1]!) {

@@ -3,6 +3,6 @@ import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 import { testCheckpoint } from './checkpoint-suite.ts';
 
-describe.each(['openelm', 'gptq'])('%s', (name) => {
+describe.each(['openelm', 'gptq', 'qwen2moe'])('%s', (name) => {
   testCheckpoint(fileURLToPath(new URL(`../../fixtures/checkpoints/${name}`, import.meta.url)));
 });

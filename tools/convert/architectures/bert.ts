@@ -1,10 +1,12 @@
+import { CheckpointError } from '../../../src/errors.ts';
 import { f32, u32, type WritableValue } from '../../../src/gguf/writable.ts';
+import type { Checkpoint } from '../checkpoint.ts';
 import { isObject, type Config } from '../config.ts';
 import { SIZES, withBias } from './common.ts';
 import type { Conversion, TensorRule } from './types.ts';
 
-/** llama.cpp's pooling types; a folder in sentence-transformers' layout may choose another one than the mean. */
-const POOLING = { mean: 1, rank: 4 };
+/** llama.cpp's pooling types. */
+const POOLING = { mean: 1, cls: 2, last: 3, rank: 4 };
 
 /** The labels of a classifier in order; nothing for the LABEL_0, LABEL_1 that transformers invents. */
 function labels(config: Config): string[] {
@@ -20,9 +22,14 @@ const isClassifier = (config: Config): boolean =>
   JSON.stringify(config.find('architectures') ?? []).includes('ForSequenceClassification');
 
 /** `activation`: of the dense layer before the classifier. */
-function encoder(config: Config, epsilon: number, activation: string): Record<string, WritableValue> {
+function encoder(
+  config: Config,
+  { pooling = 'mean' }: Checkpoint,
+  epsilon: number,
+  activation: string,
+): Record<string, WritableValue> {
   const shared = { 'attention.causal': false, 'attention.layer_norm_epsilon': f32(epsilon) };
-  if (!isClassifier(config)) return { ...shared, pooling_type: u32(POOLING.mean) };
+  if (!isClassifier(config)) return { ...shared, pooling_type: u32(POOLING[pooling]) };
   const names = labels(config);
   return {
     ...shared,
@@ -30,6 +37,15 @@ function encoder(config: Config, epsilon: number, activation: string): Record<st
     'classifier.activation': activation,
     ...(names.length > 0 ? { 'classifier.output_labels': names } : {}),
   };
+}
+
+function check(config: Config): void {
+  const positions = config.findString('position_embedding_type') ?? 'absolute';
+  if (positions !== 'absolute' || config.flag('is_decoder')) {
+    throw new CheckpointError(
+      `${config.path}: a BERT that decodes, or with relative positions, is not supported`,
+    );
+  }
 }
 
 const EMBEDDINGS: readonly TensorRule[] = [
@@ -45,12 +61,15 @@ export const bert: Conversion = {
   name: 'bert',
   classes: ['BertModel', 'BertForMaskedLM'],
   prefixes: ['bert.'],
+  activations: ['gelu'],
+  check,
   fields: [
     ...SIZES,
     ['feed_forward_length', 'u32', 'intermediate_size'],
     ['vocab_size', 'u32', 'vocab_size'],
   ],
-  metadata: (config) => encoder(config, config.findNumber('layer_norm_eps') ?? 1e-12, 'tanh'),
+  metadata: (config, checkpoint) =>
+    encoder(config, checkpoint, config.findNumber('layer_norm_eps') ?? 1e-12, 'tanh'),
   tensors: [
     ...EMBEDDINGS,
     ['embeddings.token_type_embeddings.weight', 'token_types.weight'],
@@ -81,8 +100,9 @@ export const distilbert: Conversion = {
   name: 'bert',
   classes: ['DistilBertModel', 'DistilBertForMaskedLM', 'DistilBertForSequenceClassification'],
   prefixes: ['distilbert.'],
+  activations: ['gelu'],
   fields: [...SIZES, ['feed_forward_length', 'u32', 'hidden_dim'], ['vocab_size', 'u32', 'vocab_size']],
-  metadata: (config) => encoder(config, 1e-12, 'relu'),
+  metadata: (config, checkpoint) => encoder(config, checkpoint, 1e-12, 'relu'),
   tensors: [
     ...EMBEDDINGS,
     ...layer('transformer.layer.{}', [

@@ -1,4 +1,5 @@
 /** Rows and values that several architectures share. */
+import { CheckpointError } from '../../../src/errors.ts';
 import { f32, u32, type WritableValue } from '../../../src/gguf/writable.ts';
 import type { Config } from '../config.ts';
 import { interleaveHeads } from '../transforms.ts';
@@ -11,6 +12,8 @@ export const kvHeadCount = (config: Config): number =>
   config.findCount('num_key_value_heads') ?? headCount(config);
 export const layerCount = (config: Config): number =>
   config.count('num_hidden_layers', 'n_layer', 'n_layers', 'num_transformer_layers');
+export const expertCount = (config: Config): number =>
+  config.count('num_experts', 'num_local_experts', 'n_routed_experts');
 /** Width of a head: named, or the model's width divided among the heads. */
 export const headWidth = (config: Config): number =>
   config.findCount('head_dim') ?? config.count('hidden_size', 'n_embd', 'dim') / headCount(config);
@@ -21,6 +24,11 @@ export const SIZES: readonly Field[] = [
   ['block_count', 'u32', 'num_hidden_layers', 'n_layer', 'n_layers'],
   ['attention.head_count', 'u32', 'num_attention_heads', 'n_head', 'n_heads'],
 ];
+
+/** Names of functions; `swish` is an older name. */
+export const SILU = ['silu', 'swish'];
+/** The form with tanh. */
+export const GELU_TANH = ['gelu_pytorch_tanh', 'gelu_new', 'gelu_fast'];
 
 /** Llama's shape, which most decoders have. */
 export const DECODER: readonly Field[] = [
@@ -46,6 +54,21 @@ export function attention(config: Config): Record<string, WritableValue> {
 export function slidingWindow(config: Config): Record<string, WritableValue> {
   const window = config.flag('use_sliding_window', true) ? config.findCount('sliding_window') : undefined;
   return window === undefined ? {} : { 'attention.sliding_window': u32(window) };
+}
+
+/** Whether each layer sees its window only, where config.json lists it. */
+function listedWindows(config: Config): boolean[] | undefined {
+  const kinds = config.find('layer_types');
+  return Array.isArray(kinds) ? kinds.map((kind) => kind === 'sliding_attention') : undefined;
+}
+
+/** Throws CheckpointError where the layers with a window are not those that a reader of the file takes. */
+export function checkWindows(config: Config, isLocal: (layer: number) => boolean): void {
+  const given = listedWindows(config);
+  if (given === undefined || given.every((local, layer) => local === isLocal(layer))) return;
+  throw new CheckpointError(
+    `${config.path}: "layer_types" has sliding windows in other layers than is usual, which GGUF cannot say`,
+  );
 }
 
 /** A row of metadata where config.json has the value. */

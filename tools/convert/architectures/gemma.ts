@@ -1,3 +1,4 @@
+import { CheckpointError } from '../../../src/errors.ts';
 import { f32, u32 } from '../../../src/gguf/writable.ts';
 import type { Config } from '../config.ts';
 import { ropeMetadata } from '../rope.ts';
@@ -5,8 +6,10 @@ import { addOne } from '../transforms.ts';
 import {
   attention,
   attentionTensors,
+  checkWindows,
   DECODER,
   FEED_FORWARD,
+  GELU_TANH,
   HEAD_NORMS,
   headWidth,
   MODEL_PREFIXES,
@@ -29,6 +32,8 @@ const FOUR_NORMS: readonly TensorRule[] = [
 
 const base = {
   prefixes: MODEL_PREFIXES,
+  // The first configurations say `gelu` and mean the other: Google's own code has tanh.
+  activations: [...GELU_TANH, 'gelu'],
   fields: DECODER,
   metadata: (config: Config) => ({ ...attention(config), ...ropeMetadata(config, headWidth(config)) }),
   // Gemma 3 that sees: its picture encoder is no part of the language model.
@@ -44,6 +49,15 @@ function attentionScale(config: Config): Record<string, ReturnType<typeof f32>> 
     : { 'attention.scale': f32(scalar ** -0.5) };
 }
 
+function checkGemma3(config: Config): void {
+  checkWindows(config, (layer) => layer % 6 < 5);
+  if ((config.findCount('sliding_window_pattern') ?? 6) !== 6 || config.flag('use_bidirectional_attention')) {
+    throw new CheckpointError(
+      `${config.path}: Gemma 3 that sees later tokens (EmbeddingGemma) or has other windows than 5 of 6 is not supported`,
+    );
+  }
+}
+
 export const gemma: Conversion = {
   ...base,
   name: 'gemma',
@@ -55,6 +69,7 @@ export const gemma2: Conversion = {
   ...base,
   name: 'gemma2',
   classes: ['Gemma2ForCausalLM', 'Gemma2Model'],
+  check: (config) => checkWindows(config, (layer) => layer % 2 === 0),
   metadata: (config) => ({
     ...base.metadata(config),
     ...attentionScale(config),
@@ -69,6 +84,7 @@ export const gemma3: Conversion = {
   ...base,
   name: 'gemma3',
   classes: ['Gemma3ForCausalLM', 'Gemma3TextModel', 'Gemma3ForConditionalGeneration'],
+  check: checkGemma3,
   // The configurations of models that also see leave out what is usual.
   defaults: {
     max_position_embeddings: 131072,

@@ -1,16 +1,29 @@
+import { CheckpointError } from '../../../src/errors.ts';
 import { u32 } from '../../../src/gguf/writable.ts';
+import type { Config } from '../config.ts';
 import { transpose } from '../transforms.ts';
-import { SIZES, withBias } from './common.ts';
+import { GELU_TANH, SIZES, withBias } from './common.ts';
 import type { Change, Conversion, TensorRule } from './types.ts';
 
 /** GPT-2 keeps matrices as [in, out] (its Conv1D). */
 const turned: Change = (rows) => (rows.shape.length === 2 ? transpose(rows) : rows);
 const linear = (from: string, to: string): TensorRule[] => withBias(`h.{}.${from}`, `blk.{}.${to}`, turned);
 
+/** Attention that models called GPT-2 mostly do not have. */
+function check(config: Config): void {
+  if (config.flag('scale_attn_by_inverse_layer_idx') || !config.flag('scale_attn_weights', true)) {
+    throw new CheckpointError(
+      `${config.path}: scores that are scaled by layer or not at all ("scale_attn_...") are not supported`,
+    );
+  }
+}
+
 export const gpt2: Conversion = {
   name: 'gpt2',
   classes: ['GPT2LMHeadModel', 'GPT2Model'],
   prefixes: ['transformer.'],
+  activations: GELU_TANH,
+  check,
   fields: [
     ...SIZES,
     ['attention.layer_norm_epsilon', 'f32', 'layer_norm_epsilon'],

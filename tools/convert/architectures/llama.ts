@@ -5,12 +5,14 @@ import {
   attention,
   attentionTensors,
   DECODER,
+  expertCount,
   FEED_FORWARD,
   headWidth,
   interleaveK,
   interleaveQ,
   MODEL_PREFIXES,
   OUTER,
+  SILU,
   slidingWindow,
   TWO_NORMS,
 } from './common.ts';
@@ -18,6 +20,7 @@ import type { Conversion } from './types.ts';
 
 const base = {
   prefixes: MODEL_PREFIXES,
+  activations: SILU,
   fields: DECODER,
   metadata: (config: Config) => ({
     ...attention(config),
@@ -50,7 +53,7 @@ export const mixtral: Conversion = {
   classes: ['MixtralForCausalLM'],
   metadata: (config) => ({
     ...base.metadata(config),
-    expert_count: u32(config.count('num_local_experts')),
+    expert_count: u32(expertCount(config)),
     expert_used_count: u32(config.count('num_experts_per_tok')),
   }),
   tensors: [

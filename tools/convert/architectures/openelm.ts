@@ -2,7 +2,7 @@ import { f32, typed, u32 } from '../../../src/gguf/writable.ts';
 import type { Config } from '../config.ts';
 import { ropeMetadata } from '../rope.ts';
 import { sliceRows } from '../transforms.ts';
-import { layerCount } from './common.ts';
+import { layerCount, SILU } from './common.ts';
 import type { Change, Conversion } from './types.ts';
 
 /** Apple's config gives the feed-forward's width as a factor for each layer, rounded to a multiple. */
@@ -28,6 +28,7 @@ export const openelm: Conversion = {
   name: 'openelm',
   classes: ['OpenELMForCausalLM', 'OpenELMModel'],
   prefixes: ['transformer.'],
+  activations: SILU,
   fields: [
     ['context_length', 'u32', 'max_context_length'],
     ['embedding_length', 'u32', 'model_dim'],

@@ -1,8 +1,8 @@
 import { CheckpointError } from '../../../src/errors.ts';
 import { f32 } from '../../../src/gguf/writable.ts';
 import type { Config } from '../config.ts';
-import { scaledVector, vector } from '../smoothquant.ts';
-import { sliceRows } from '../transforms.ts';
+import { scaledVector } from '../smoothquant.ts';
+import { sliceRows, vector } from '../transforms.ts';
 import { SIZES, withBias } from './common.ts';
 import type { Change, Conversion, TensorRule } from './types.ts';
 
@@ -10,25 +10,28 @@ import type { Change, Conversion, TensorRule } from './types.ts';
 const withoutOffset: Change = (rows) => sliceRows(rows, 2, rows.shape[1]! - 2);
 
 /** OPT 350M, and nothing else, has norms after the blocks and an embedding narrower than the model. */
-function checkVariant(config: Config): void {
+function check(config: Config): void {
   const width = config.count('hidden_size');
   const embedded = config.findCount('word_embed_proj_dim') ?? width;
-  if (!config.flag('do_layer_norm_before', true) || embedded !== width) {
-    throw new CheckpointError(`${config.path}: OPT with norms after the blocks (OPT 350M) is not supported`);
+  const bare = config.flag('_remove_final_layer_norm');
+  if (!config.flag('do_layer_norm_before', true) || embedded !== width || bare) {
+    throw new CheckpointError(
+      `${config.path}: OPT with norms after the blocks (OPT 350M), or without the last one, is not supported`,
+    );
   }
 }
+
+const EPSILON = { 'attention.layer_norm_epsilon': f32(1e-5) };
 
 const base = {
   name: 'opt',
   prefixes: ['model.decoder.', 'decoder.', 'model.'],
+  activations: ['relu'],
+  check,
   fields: [...SIZES, ['feed_forward_length', 'u32', 'ffn_dim'], ['vocab_size', 'u32', 'vocab_size']],
+  metadata: () => EPSILON,
   tied: true,
 } satisfies Partial<Conversion>;
-
-const metadata = (config: Config): ReturnType<NonNullable<Conversion['metadata']>> => {
-  checkVariant(config);
-  return { 'attention.layer_norm_epsilon': f32(1e-5) };
-};
 
 const OUTER: readonly TensorRule[] = [
   ['embed_tokens.weight', 'token_embd.weight'],
@@ -54,7 +57,6 @@ const F32_OUTPUT = [
 export const opt: Conversion = {
   ...base,
   classes: ['OPTForCausalLM', 'OPTModel'],
-  metadata,
   tensors: [
     ...OUTER,
     ...[...INT8_OUTPUT, ...F32_OUTPUT].flatMap(([from, to]) => withBias(`layers.{}.${from}`, `blk.{}.${to}`)),
@@ -68,7 +70,7 @@ export const opt: Conversion = {
 export const optSmoothQuant: Conversion = {
   ...base,
   classes: ['Int8OPTForCausalLM'],
-  metadata: (config) => ({ ...metadata(config), 'quantization.method': 'smoothquant' }),
+  metadata: () => ({ ...EPSILON, 'quantization.method': 'smoothquant' }),
   tensors: [
     ...OUTER,
     ...INT8_OUTPUT.flatMap(([from, to]): TensorRule[] => [

@@ -1,6 +1,15 @@
 import { longRopeFactors, longRopeMetadata, ropeMetadata } from '../rope.ts';
 import type { Config } from '../config.ts';
-import { attention, DECODER, headWidth, MODEL_PREFIXES, OUTER, slidingWindow, TWO_NORMS } from './common.ts';
+import {
+  attention,
+  DECODER,
+  headWidth,
+  MODEL_PREFIXES,
+  OUTER,
+  SILU,
+  slidingWindow,
+  TWO_NORMS,
+} from './common.ts';
 import type { Conversion } from './types.ts';
 
 /** Phi 4 mini rotates three quarters of a head. */
@@ -14,6 +23,7 @@ export const phi3: Conversion = {
   name: 'phi3',
   classes: ['Phi3ForCausalLM'],
   prefixes: MODEL_PREFIXES,
+  activations: SILU,
   fields: DECODER,
   metadata: (config) => ({
     ...attention(config),

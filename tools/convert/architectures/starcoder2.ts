@@ -2,6 +2,7 @@ import { ropeMetadata } from '../rope.ts';
 import {
   attention,
   attentionTensors,
+  GELU_TANH,
   headWidth,
   MODEL_PREFIXES,
   SIZES,
@@ -14,6 +15,7 @@ export const starcoder2: Conversion = {
   name: 'starcoder2',
   classes: ['Starcoder2ForCausalLM', 'Starcoder2Model'],
   prefixes: MODEL_PREFIXES,
+  activations: GELU_TANH,
   fields: [
     ...SIZES,
     ['feed_forward_length', 'u32', 'intermediate_size'],

@@ -3,6 +3,7 @@
  * and tensors are llama.cpp's, so that its programs read the files too.
  */
 import type { WritableValue } from '../../../src/gguf/writable.ts';
+import type { Checkpoint } from '../checkpoint.ts';
 import type { Config, Json } from '../config.ts';
 import type { Rows } from '../rows.ts';
 
@@ -41,11 +42,15 @@ export interface Conversion {
   classes: readonly string[];
   /** What may stand before the tensor names, longest first. */
   prefixes: readonly string[];
+  /** Names in config.json of the function that the engine's description computes: any other is refused. */
+  activations: readonly string[];
+  /** Throws CheckpointError for what config.json asks for and the file could not say. */
+  check?: (config: Config) => void;
   /** For keys that config.json may leave out because transformers knows them. */
   defaults?: Json;
   fields: readonly Field[];
   /** Metadata that no row of fields can say; keys below `<architecture>.`. */
-  metadata?: (config: Config) => Readonly<Record<string, WritableValue>>;
+  metadata?: (config: Config, checkpoint: Checkpoint) => Readonly<Record<string, WritableValue>>;
   tensors: readonly TensorRule[];
   made?: (config: Config) => readonly MadeTensor[];
   /** Tensors that are left out: buffers, and heads for training. */
