@@ -144,7 +144,8 @@ export const XS_SHARED: usize = 88; //     int16 again, with INPUT_SCALE for all
 export const XS_PRIVATE: usize = 92;
 export const XS_STRIDE: usize = 96;
 export const INPUT_SCALE: usize = 104; //  f32
-export const OBSERVED: usize = 84; //      not 0: f32 rows, side by side, are copied here for whoever looks on
+export const OBSERVED: usize = 84; //      not 0: f32 rows, side by side, are copied here for whoever looks on; ROUTE, SORT: [pairs] of
+//                                        i32 expert, i32 place
 export const NORM_NONE = 0;
 export const NORM_RMS = 1;
 export const NORM_LAYER = 2;

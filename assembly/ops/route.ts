@@ -5,7 +5,7 @@
  */
 import { ACTIVE, BROKEN, CHOSEN, PLACES, SHARES } from '../control';
 import {
-  BIAS, EXPERT_GROUPS, FROM, FROM_STRIDE, GROUPS_USED, NORMALIZE, SCALE, SCORE_SIGMOID, SCORING, USED, WIDTH,
+  BIAS, EXPERT_GROUPS, FROM, FROM_STRIDE, GROUPS_USED, NORMALIZE, OBSERVED, SCALE, SCORE_SIGMOID, SCORING, USED, WIDTH,
 } from '../record';
 import { exp4 } from './math';
 
@@ -122,7 +122,7 @@ export function routeRow(op: usize, token: i32, tokens: i32, scratch: usize): vo
 export function sortPairs(op: usize, tokens: i32, scratch: usize): void {
   const n = load<i32>(op + WIDTH), pairs = tokens * load<i32>(op + USED);
   const chosen = <usize>load<u32>(CHOSEN), places = <usize>load<u32>(PLACES), active = <usize>load<u32>(ACTIVE);
-  const list = active + 4;
+  const list = active + 4, observed = <usize>load<u32>(op + OBSERVED);
   memory.fill(scratch, 0, <usize>n << 2);
   for (let i: usize = 0; i < <usize>pairs; i++) {
     const counter = scratch + (<usize>load<i32>(chosen + (i << 2)) << 2);
@@ -147,8 +147,12 @@ export function sortPairs(op: usize, tokens: i32, scratch: usize): void {
     place += load<i32>(at, 8);
   }
   for (let i: usize = 0; i < <usize>pairs; i++) {
-    const cursor = scratch + (<usize>load<i32>(chosen + (i << 2)) << 2);
+    const expert = load<i32>(chosen + (i << 2)), cursor = scratch + (<usize>expert << 2);
     store<i32>(places + (i << 2), load<i32>(cursor));
+    if (observed) {
+      store<i32>(observed + (i << 3), expert);
+      store<i32>(observed + (i << 3), load<i32>(cursor), 4);
+    }
     store<i32>(cursor, load<i32>(cursor) + 1);
   }
 }

@@ -201,7 +201,7 @@ export class Engine {
   async observe(
     ids: readonly number[],
     visit: (observation: Observation) => void,
-    { outputs = false, afterBatch, signal }: ObserveOptions = {},
+    { outputs = false, experts = false, afterBatch, signal }: ObserveOptions = {},
   ): Promise<void> {
     if (!this.runner.observes) {
       throw new UsageError('the inputs of matmuls are not kept: load the model with observe: true');
@@ -218,7 +218,7 @@ export class Engine {
           outputs ? 'all' : 'none',
           () => undefined,
           signal,
-          (share) => this.runner.showObserved({ ...share, start: start + share.start }, visit),
+          (share) => this.runner.showObserved({ ...share, start: start + share.start, experts }, visit),
         );
         await afterBatch?.();
       }

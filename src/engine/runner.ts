@@ -154,7 +154,7 @@ export class Runner {
   }
 
   /** Shows what went into the matmuls of the last step, in the order of the layers. */
-  showObserved(share: StepShare, visit: (observation: Observation) => void): void {
+  showObserved(share: StepShare & { experts: boolean }, visit: (observation: Observation) => void): void {
     for (const { memory, layout } of this.segments) showObserved(memory, layout, share, visit);
   }
 

@@ -120,11 +120,18 @@ export interface Observation {
   start: number;
   /** [count x width], row-major, f32 before any quantization: a view that is valid during the call only. */
   rows: Float32Array;
+  /**
+   * Of matrices of experts: how many there are, and the one that each row goes into. As many rows as a token has experts
+   * follow each other; the first ones are those of position `start`.
+   */
+  experts?: { count: number; chosen: Int32Array };
 }
 
 export interface ObserveOptions {
   /** Also the input of the last matrix, which makes the logits; default: all but that. */
   outputs?: boolean;
+  /** Also the inputs of the matrices of experts; default: all but those. */
+  experts?: boolean;
   /** Called after the visits of each batch, and waited for before the next one is computed. */
   afterBatch?: () => Promise<void>;
   signal?: AbortSignal;
@@ -157,8 +164,7 @@ export interface Model extends AsyncDisposable {
   ): AsyncIterable<{ start: number; rows: Float32Array }>;
   /**
    * Runs `ids` from position 0 and calls `visit` for every input of a matmul, layer by layer, batch by batch: for
-   * statistics of activations (sums of squares, maxima, Hessians). The model must be loaded with `observe`. The
-   * matrices of experts are left out: tokens choose among them.
+   * statistics of activations (sums of squares, maxima, Hessians). The model must be loaded with `observe`.
    *
    * @throws UsageError when it was not; ContextOverflowError when the ids do not fit; AbortedError
    */

@@ -4,7 +4,8 @@ import type { LoadOptions, Model, Observation } from '../../src/engine/types.ts'
 import { closeGguf, getTensor, openGguf, readTensor } from '../../src/gguf/index.ts';
 import { fileSource } from '../../src/platform/node/file-source.ts';
 import { loadModelFile } from '../../src/platform/node/load-model.ts';
-import { QWEN3, someIds, TINY_CHAT } from './fixtures.ts';
+import { loadQuantizeModules, QuantizeKernels } from '../../tools/quantize/kernels.ts';
+import { EXPERTS, QWEN3, someIds, TINY_CHAT } from './fixtures.ts';
 
 const IDS = someIds(40);
 
@@ -98,6 +99,102 @@ describe('the same rows, whatever the way', () => {
       TINY_CHAT,
     );
   });
+});
+
+describe('experts', () => {
+  const ids = someIds(20);
+
+  /** Observations of experts, batch after batch, by tensor. */
+  async function ofExperts(model: Model): Promise<Map<string, { chosen: number[]; rows: number[] }>> {
+    const found = new Map<string, { chosen: number[]; rows: number[] }>();
+    const visit = ({ tensors, width, count, start, rows, experts }: Observation) => {
+      if (!experts) return;
+      expect([experts.count, experts.chosen.length, rows.length]).toEqual([4, count, count * width]);
+      for (const name of tensors) {
+        const before = found.get(name) ?? { chosen: [], rows: [] };
+        expect(before.chosen).toHaveLength(start * 2);
+        found.set(name, {
+          chosen: [...before.chosen, ...experts.chosen],
+          rows: [...before.rows, ...rows],
+        });
+      }
+    };
+    await model.observe(ids, visit, { experts: true });
+    return found;
+  }
+
+  async function valuesOf(name: string): Promise<Float32Array> {
+    const file = await openGguf(EXPERTS, fileSource);
+    const tensor = getTensor(file, name);
+    const bytes = new Uint8Array(await readTensor(file, tensor));
+    await closeGguf(file);
+    const kernels = new QuantizeKernels(await loadQuantizeModules());
+    const columns = tensor.shape[0]!;
+    const rows = tensor.shape.slice(1).reduce((a, b) => a * b, 1);
+    return kernels.dequantize(tensor.type, bytes, rows, columns);
+  }
+
+  const product = (w: Float32Array, row: number, x: ArrayLike<number>): number => {
+    let sum = 0;
+    for (let k = 0; k < x.length; k++) sum += w[row * x.length + k]! * x[k]!;
+    return sum;
+  };
+
+  test('a row per token and expert: the choice is the router’s, the row what its matrices multiply', async () => {
+    const weights = async (part: string) => valuesOf(`blk.1.${part}.weight`);
+    const [router, gate, up] = [
+      await weights('ffn_gate_inp'),
+      await weights('ffn_gate_exps'),
+      await weights('ffn_up_exps'),
+    ];
+    await withModel(
+      { activations: 'f32' },
+      async (model) => {
+        const plain = (await inputs(model, ids)).get('blk.1.ffn_gate_inp.weight')!;
+        const seen = await ofExperts(model);
+        const [into, down] = [seen.get('blk.1.ffn_up_exps.weight')!, seen.get('blk.1.ffn_down_exps.weight')!];
+        expect(seen.get('blk.1.ffn_gate_exps.weight')).toEqual(into);
+        expect(down.chosen).toEqual(into.chosen);
+        expect(new Set(into.chosen).size).toBeGreaterThan(2);
+        const width = plain.length / ids.length;
+        const inner = down.rows.length / into.chosen.length;
+        into.chosen.forEach((expert, pair) => {
+          const x = plain.subarray((pair >> 1) * width, ((pair >> 1) + 1) * width);
+          expect(into.rows.slice(pair * width, (pair + 1) * width)).toEqual([...x]);
+          const scores = [0, 1, 2, 3].map((row) => product(router, row, x));
+          expect([...scores].sort((a, b) => b - a)[pair & 1]).toBe(scores[expert]);
+          for (const i of [0, 7, inner - 1]) {
+            const g = product(gate, expert * inner + i, x);
+            const value = (g / (1 + Math.exp(-g))) * product(up, expert * inner + i, x);
+            expect(Math.abs(down.rows[pair * inner + i]! - value)).toBeLessThan(1e-3 * (1 + Math.abs(value)));
+          }
+        });
+      },
+      EXPERTS,
+    );
+  });
+
+  test.each<[string, LoadOptions]>([
+    ['one by one', { batchSize: 1 }],
+    ['in small batches, on one thread', { batchSize: 7, threads: 1 }],
+    ['in several segments', { segmentLimit: 100_000 }],
+  ])('the same rows %s', async (_, options) => {
+    const usual = await withModel({}, ofExperts, EXPERTS);
+    expect(await withModel(options, ofExperts, EXPERTS)).toEqual(usual);
+    expect(usual.size).toBeGreaterThan(2);
+  });
+
+  test('only on request', () =>
+    withModel(
+      {},
+      async (model) => {
+        const names: string[] = [];
+        await model.observe(ids, ({ tensors }) => names.push(...tensors));
+        expect(names.filter((name) => name.includes('_exps'))).toEqual([]);
+        expect(names).toContain('blk.0.ffn_gate_inp.weight');
+      },
+      EXPERTS,
+    ));
 });
 
 test('refuses where nothing is kept, and ids that do not fit', async () => {

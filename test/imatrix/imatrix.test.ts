@@ -7,7 +7,7 @@ import { loadModelFile } from '../../src/platform/node/load-model.ts';
 import { collectImatrix } from '../../tools/imatrix/collect.ts';
 import { readImatrix, writeImatrix } from '../../tools/imatrix/file.ts';
 import { importanceOfColumns, type Imatrix } from '../../tools/imatrix/imatrix.ts';
-import { QWEN3, someIds, TINY_CHAT } from '../engine/fixtures.ts';
+import { EXPERTS, QWEN3, someIds, TINY_CHAT } from '../engine/fixtures.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -135,6 +135,51 @@ describe('collection', () => {
       await expect(collectImatrix(model, ids, { chunkSize: 41 })).rejects.toMatchObject({
         code: 'ERR_USAGE',
       });
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  test('of experts: each has the sums and the count of what it has seen', async () => {
+    const options = { threads: 2, variant: 'simd', contextSize: 64, observe: true } as const;
+    const model = await loadModelFile(EXPERTS, options);
+    try {
+      const ids = someIds(3);
+      const { entries } = await collectImatrix(model, ids, { chunkSize: 3 });
+      if (model.tokenizer.addBos) ids[0] = model.tokenizer.bos!;
+      const counts = new Map<string, number[]>();
+      const squares = new Map<string, Float64Array>();
+      await model.observe(
+        ids,
+        ({ tensors, width, rows, experts }) => {
+          if (!experts) return;
+          for (const name of tensors) {
+            const [seen, sums] = [[0, 0, 0, 0], new Float64Array(4 * width)];
+            experts.chosen.forEach((expert, row) => {
+              seen[expert]!++;
+              for (let k = 0; k < width; k++) sums[expert * width + k]! += rows[row * width + k]! ** 2;
+            });
+            counts.set(name, seen);
+            squares.set(name, sums);
+          }
+        },
+        { experts: true },
+      );
+      const ofExperts = [...entries].filter(([name]) => name.includes('_exps'));
+      expect(ofExperts.map(([name]) => name).sort()).toEqual([...counts.keys()].sort());
+      for (const [name, entry] of ofExperts) {
+        expect([...entry.counts]).toEqual(counts.get(name));
+        expect([...entry.squares]).toEqual([...Float32Array.from(squares.get(name)!)]);
+        // Two experts for each of three tokens.
+        expect(entry.counts.reduce((a, b) => a + b)).toBe(6);
+      }
+      // Who has seen nothing counts 1 everywhere, as in llama.cpp.
+      const [name, { counts: seen }] = ofExperts.find((entry) => entry[1].counts.includes(0))!;
+      const importance = importanceOfColumns(entries.get(name)!);
+      const columns = importance.length / 4;
+      const idle = seen.indexOf(0);
+      const part = importance.subarray(idle * columns, (idle + 1) * columns);
+      expect([...new Set(part)]).toEqual([1]);
     } finally {
       await model.dispose();
     }

@@ -8,7 +8,7 @@ import { architectureOf } from '../../src/engine/architectures/index.ts';
 import type { Model, Observation } from '../../src/engine/types.ts';
 import { loadModelFile } from '../../src/platform/node/load-model.ts';
 import { layerOf } from '../layers.ts';
-import { cutChunks, observeChunks } from './chunks.ts';
+import { cutChunks, observeChunks, type RunOptions } from './chunks.ts';
 
 export interface CalibrationOptions {
   /** The text, UTF-8, and its name for messages and metadata. */
@@ -24,6 +24,14 @@ interface OpenOptions {
   threads?: number;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
+}
+
+interface PassOptions {
+  /** Which run of the text this is, of how many: for progress. */
+  pass?: number;
+  passes?: number;
+  /** Called after the visits of each batch, and waited for. */
+  afterBatch?: () => Promise<void>;
 }
 
 /** Matrices that are multiplied with the same rows. */
@@ -114,30 +122,43 @@ export class Calibration implements AsyncDisposable {
   /**
    * Runs the text once and shows the inputs of these matrices.
    *
-   * @param pass which run this is, of how many: for progress
    * @throws ModelError where activations become NaN; AbortedError
    */
   async run(
     inputs: readonly Input[],
     visit: (input: Input, observation: Observation) => void,
-    {
-      pass = 0,
-      passes = 1,
-      afterBatch,
-    }: { pass?: number; passes?: number; afterBatch?: () => Promise<void> } = {},
+    { pass = 0, passes = 1, afterBatch }: PassOptions = {},
   ): Promise<void> {
     const wanted = new Map(inputs.map((input) => [input.tensors[0], input]));
-    const { signal, onProgress } = this.options;
-    const total = passes * this.chunks;
-    await observeChunks(
-      this.model,
-      this.ids,
+    await this.observe(
       (observation) => {
         const input = wanted.get(observation.tensors[0]);
         if (input) visit(input, observation);
       },
-      { afterBatch, signal, onChunk: (done) => onProgress?.(pass * this.chunks + done, total) },
+      { afterBatch },
+      pass,
+      passes,
     );
+  }
+
+  /**
+   * Runs the text once and shows the inputs of all matrices, those of experts too.
+   *
+   * @throws ModelError where activations become NaN; AbortedError
+   */
+  runAll(visit: (observation: Observation) => void): Promise<void> {
+    return this.observe(visit, { experts: true }, 0, 1);
+  }
+
+  private observe(
+    visit: (observation: Observation) => void,
+    options: RunOptions,
+    pass: number,
+    passes: number,
+  ): Promise<void> {
+    const { signal, onProgress } = this.options;
+    const onChunk = (done: number): void => onProgress?.(pass * this.chunks + done, passes * this.chunks);
+    return observeChunks(this.model, this.ids, visit, { ...options, signal, onChunk });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

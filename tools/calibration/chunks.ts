@@ -12,6 +12,8 @@ export interface ChunkOptions {
 export interface RunOptions {
   /** Also show the input of the matrix that makes the logits. */
   outputs?: boolean;
+  /** Also show the inputs of experts: see Observation. */
+  experts?: boolean;
   /** Called after the visits of each batch, and waited for. */
   afterBatch?: () => Promise<void>;
   signal?: AbortSignal;

@@ -10,38 +10,50 @@ export interface CollectOptions extends ChunkOptions {
   onChunk?: (done: number, total: number) => void;
 }
 
-/** What has been added up of one input. */
-interface Sums {
-  tensors: readonly string[];
-  /** In f64: thousands of squares are added to each. */
+/** In f64: thousands of squares are added to each. */
+interface PartSums {
   squares: Float64Array;
   count: number;
 }
 
-/** Sums of squares by input; matrices that share their input share their sums. */
+/** What has been added up of one input. */
+interface Sums {
+  tensors: readonly string[];
+  width: number;
+  /** By expert, or just one. */
+  parts: PartSums[];
+}
+
+const empty = (parts: number, width: number): PartSums[] =>
+  Array.from({ length: parts }, () => ({ squares: new Float64Array(width), count: 0 }));
+
+/** Sums of squares by input; matrices that share their input share their sums, and each expert has its own. */
 export class SquareSums {
   private readonly sums = new Map<string, Sums>();
 
-  add({ tensors, rows, width, count }: Observation): void {
+  add({ tensors, rows, width, count, experts }: Observation): void {
     const key = tensors[0];
     if (key === undefined) return;
-    const sum = this.sums.get(key) ?? { tensors, squares: new Float64Array(width), count: 0 };
+    const sum = this.sums.get(key) ?? { tensors, width, parts: empty(experts?.count ?? 1, width) };
     this.sums.set(key, sum);
-    const { squares } = sum;
     for (let row = 0, at = 0; row < count; row++) {
-      for (let k = 0; k < width; k++, at++) squares[k]! += rows[at]! * rows[at]!;
+      const part = sum.parts[experts?.chosen[row] ?? 0]!;
+      for (let k = 0; k < width; k++, at++) part.squares[k]! += rows[at]! * rows[at]!;
+      part.count++;
     }
-    sum.count += count;
   }
 
   /** By the names of matrices. */
   entries({ output = false } = {}): Map<string, ImatrixEntry> {
     const entries = new Map<string, ImatrixEntry>();
-    for (const { tensors, squares, count } of this.sums.values()) {
+    for (const { tensors, width, parts } of this.sums.values()) {
+      const squares = new Float32Array(parts.length * width);
+      parts.forEach((part, i) => squares.set(part.squares, i * width));
+      const counts = Float32Array.from(parts, ({ count }) => count);
       for (const name of tensors) {
         // The embedding that makes the logits too is quantized without importance.
         if (name === 'token_embd.weight' || (name === 'output.weight' && !output)) continue;
-        entries.set(name, { squares: Float32Array.from(squares), counts: Float32Array.of(count) });
+        entries.set(name, { squares, counts });
       }
     }
     return entries;
@@ -62,6 +74,7 @@ export async function collectImatrix(
   const sums = new SquareSums();
   await observeChunks(model, chunks, (observation) => sums.add(observation), {
     outputs: output,
+    experts: true,
     signal,
     onChunk,
   });

@@ -123,8 +123,14 @@ function placeObserved(
 ): Map<number, number> {
   const observed = new Map<number, number>();
   ops.forEach((op, index) => {
-    if (op.kind !== 'activate' || op.experts || !observe) return;
-    observed.set(index, addresses.take(op.width * 4 * (op.onOutputs ? outputs : batch)));
+    if (!observe) return;
+    if (op.kind === 'activate') {
+      const rows = op.onOutputs ? outputs : batch * (op.experts?.used ?? 1);
+      observed.set(index, addresses.take(op.width * 4 * rows));
+    }
+    // A single token is sorted where it is routed: both write to the same place.
+    if (op.kind === 'route') observed.set(index, addresses.take(batch * op.experts.used * 8));
+    if (op.kind === 'sort') observed.set(index, observed.get(index - 1)!);
   });
   return observed;
 }

@@ -79,7 +79,10 @@ export interface SegmentLayout {
   pairSlots: ActivationSlots;
   routing: RoutingPlaces;
   private: { address: number; bytes: number; scratch: number };
-  /** Where ACTIVATE ops copy their rows to, [batch x width] f32, by index of the op; empty without `observe`. */
+  /**
+   * By index of the op, where ACTIVATE copies its rows to, [batch x width] f32, and ROUTE and SORT their choices, [pairs]
+   * of i32 expert and place; empty without `observe`.
+   */
   observed: Map<number, number>;
   observedBytes: number;
   /** Times per worker and op, 0 without profiling. */

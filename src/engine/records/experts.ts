@@ -5,7 +5,11 @@ import { partBytes } from '../layout/weights.ts';
 import { formOf } from '../weights.ts';
 import type { OpOf, RecordWriter } from './writer.ts';
 
-export function writeRoute(record: RecordWriter, { experts, bias }: OpOf<'route'>): number {
+export function writeRoute(
+  record: RecordWriter,
+  { experts, bias }: OpOf<'route'>,
+  index: number,
+): number {
   record.u32(R.OPCODE, R.OP_ROUTE);
   record.from('router');
   record.u32(R.WIDTH, experts.count);
@@ -16,13 +20,15 @@ export function writeRoute(record: RecordWriter, { experts, bias }: OpOf<'route'
   record.u32(R.GROUPS_USED, experts.groupsUsed);
   record.u32(R.BIAS, record.address(bias));
   record.f32(R.SCALE, experts.scale);
+  record.u32(R.OBSERVED, record.layout.observed.get(index) ?? 0);
   return 0;
 }
 
-export function writeSort(record: RecordWriter, { experts }: OpOf<'sort'>): number {
+export function writeSort(record: RecordWriter, { experts }: OpOf<'sort'>, index: number): number {
   record.u32(R.OPCODE, R.OP_SORT);
   record.u32(R.WIDTH, experts.count);
   record.u32(R.USED, experts.used);
+  record.u32(R.OBSERVED, record.layout.observed.get(index) ?? 0);
   return 0;
 }
 

@@ -82,9 +82,9 @@ function writeOp(record: RecordWriter, op: Op, index: number): number {
     case 'settle':
       return writeSettle(record, op);
     case 'route':
-      return writeRoute(record, op);
+      return writeRoute(record, op, index);
     case 'sort':
-      return writeSort(record, op);
+      return writeSort(record, op, index);
     case 'dispatch':
       return writeDispatch(record, op);
     case 'expertMatmul':

@@ -10,7 +10,7 @@ import type { Calibration } from '../../calibration/calibration.ts';
 /** @throws ModelError where activations become NaN; AbortedError */
 export async function imatrixOf(calibration: Calibration): Promise<Imatrix> {
   const sums = new SquareSums();
-  await calibration.run(calibration.inputs, (_, observation) => sums.add(observation));
+  await calibration.runAll((observation) => sums.add(observation));
   const { name, chunks, chunkSize } = calibration;
   return { name, entries: sums.entries(), datasets: [name], chunks, chunkSize };
 }
