@@ -70,15 +70,17 @@ function addHalfTile(x: usize, n: i32, stride: usize, i: i32, j: i32, row: usize
   v128.store(to + 3 * stride, f32x4.add(v128.load(to + 3 * stride), d));
 }
 
-/** to[a][b] = H[order[a]][order[b]] for b <= a, `damping` added to the diagonal. */
-export function orderHessian(h: usize, columns: i32, order: usize, damping: f32, to: usize): void {
+/**
+ * to[a][b] = H[order[a]][order[b]] for b <= a: `damping` added to the diagonal, all else times `trust`.
+ */
+export function orderHessian(h: usize, columns: i32, order: usize, damping: f32, trust: f32, to: usize): void {
   const stride = <usize>columns << 2;
   for (let a = 0; a < columns; a++) {
     const i = load<i32>(order + (<usize>a << 2));
     for (let b = 0; b <= a; b++) {
       const j = load<i32>(order + (<usize>b << 2));
       const value = load<f32>(h + <usize>max(i, j) * stride + (<usize>min(i, j) << 2));
-      store<f32>(to + (<usize>b << 2), a == b ? value + damping : value);
+      store<f32>(to + (<usize>b << 2), a == b ? value + damping : value * trust);
     }
     to += stride;
   }

@@ -69,7 +69,7 @@ export interface QuantizeExports {
   maxima(x: number, rows: number, columns: number, ofColumns: number, ofRows: number): void;
   subtract(a: number, b: number, count: number): void;
   addProducts(x: number, tokens: number, columns: number, h: number, first: number, last: number): void;
-  orderHessian(h: number, columns: number, order: number, damping: number, to: number): void;
+  orderHessian(h: number, columns: number, order: number, damping: number, trust: number, to: number): void;
   cholesky(l: number, columns: number): number;
   invertLower(l: number, columns: number, row: number): void;
   feedbackBytes(columns: number): number;

@@ -11,6 +11,11 @@
  * The scales are those of the GGUF type. With act-order they are fitted to the weights as they were, with importance
  * ("static groups"); without, a block's are fitted when the walk comes to it, to what its weights have become.
  *
+ * Different: H is estimated from n tokens for m columns, and correlations that are chance do harm on other text, the
+ * more so the fewer tokens there are. So H is shrunk towards its diagonal (as Ledoit and Wolf, "A well-conditioned
+ * estimator for large-dimensional covariance matrices", 2004, shrink towards a multiple of the identity): all else is
+ * multiplied by n / (n + m), as if m further tokens had shown no correlation.
+ *
  * Simplified:
  * - All Hessians come from the model before quantization; the paper runs each layer on the outputs of the quantized
  *   layers before it.
@@ -27,6 +32,8 @@ import type { Method, MethodContext } from './types.ts';
 
 /** Of the mean of the diagonal. */
 const DAMPING = 0.01;
+/** Tokens without correlation, for each column. */
+const PRIOR = 1;
 /** Bytes of Hessians in memory at a time. */
 const MOST_BYTES = 2 ** 30;
 
@@ -68,6 +75,7 @@ export class Gptq implements Method {
     this.factors = await hessians.factorize(calibration.tokens, {
       byImportance: this.actOrder,
       damping: DAMPING,
+      prior: PRIOR,
     });
   }
 }

@@ -25,6 +25,8 @@ export interface FactorTask extends SharedMemory {
   /** Address of i32[columns]. */
   order: number;
   damping: number;
+  /** Factor on all but the diagonal. */
+  trust: number;
   /** Room for a matrix and a row. */
   work: number;
 }
@@ -43,10 +45,10 @@ export function addProducts(task: ProductsTask): void {
 
 /** @returns false, with H as it was, where it is not positive definite */
 export function factorize(task: FactorTask): boolean {
-  const { h, columns, order, damping, work, memory } = task;
+  const { h, columns, order, damping, trust, work, memory } = task;
   const kernels = kernelsOn(task);
   const bytes = columns * columns * 4;
-  kernels.orderHessian(h, columns, order, damping, work);
+  kernels.orderHessian(h, columns, order, damping, trust, work);
   if (kernels.cholesky(work, columns) === 0) return false;
   kernels.invertLower(work, columns, work + bytes);
   new Uint8Array(memory.buffer).copyWithin(h, work, work + bytes);

@@ -43,6 +43,11 @@ export interface FactorOptions {
   byImportance: boolean;
   /** Added to the diagonal, as a part of its mean. */
   damping: number;
+  /**
+   * Products of different columns are trusted as much as if there had been so many times as many tokens as columns, of
+   * the same sizes and without any correlation.
+   */
+  prior: number;
 }
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
@@ -138,7 +143,7 @@ export class Hessians {
     { input: { width, tensors }, order: orderAt, h }: Slot,
     tokens: number,
     work: number,
-    { byImportance, damping }: FactorOptions,
+    { byImportance, damping, prior }: FactorOptions,
   ): Promise<Factor> {
     const { buffer } = this.shared.memory;
     const matrix = new Float32Array(buffer, h, width * width);
@@ -148,8 +153,9 @@ export class Hessians {
     new Int32Array(buffer, orderAt, width).set(order);
     const mean = (importance.reduce((a, b) => a + b, 0) / width) * tokens;
     let added = damping * mean || 1;
+    const trust = tokens / (tokens + prior * width);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const task = { ...this.shared, h, columns: width, order: orderAt, damping: added, work };
+      const task = { ...this.shared, h, columns: width, order: orderAt, damping: added, trust, work };
       if (await this.threads.factorize(task)) {
         return { importance, order, buffer: buffer as unknown as SharedArrayBuffer, offset: h };
       }
