@@ -11,6 +11,8 @@ import { storeBF16, storeF16 } from './numbers';
 import { quantizeRow, rowBytes } from './rows';
 import { SCRATCH_BYTES } from './scratch';
 
+export { clipGroups, groupErrors, groupGrams } from './clip';
+export { columnsPerScale } from './grids';
 export { feedbackBytes, walkRows } from './feedback';
 export { addProducts, cholesky, invertLower, orderHessian } from './hessian';
 export { maxima } from './int8';

@@ -67,6 +67,10 @@ export interface QuantizeExports {
   scaleColumns(x: number, rows: number, columns: number, factors: number): void;
   scaleRows(x: number, rows: number, columns: number, factors: number): void;
   maxima(x: number, rows: number, columns: number, ofColumns: number, ofRows: number): void;
+  columnsPerScale(type: number): number;
+  groupGrams(x: number, samples: number, columns: number, group: number, to: number): void;
+  groupErrors(e: number, rows: number, columns: number, group: number, grams: number, to: number): void;
+  clipGroups(x: number, rows: number, columns: number, group: number, parts: number, to: number): void;
   subtract(a: number, b: number, count: number): void;
   addProducts(x: number, tokens: number, columns: number, h: number, first: number, last: number): void;
   orderHessian(h: number, columns: number, order: number, damping: number, trust: number, to: number): void;

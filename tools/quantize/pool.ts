@@ -24,6 +24,8 @@ export interface TensorTreatment {
   /** Factors on the columns, and on the rows of all matrices. */
   columns?: Float32Array;
   rows?: Float32Array;
+  /** Clip weights where that lessens the errors of the outputs for these inputs, [n x columns]. */
+  clipFor?: Float32Array;
   /** Quantize column after column instead. */
   feedback?: FeedbackTask;
 }
@@ -127,7 +129,7 @@ export function* chunksOf(
   file: GgufFile,
   modules: QuantizeModules,
   planned: PlannedTensor,
-  { importance, columns: columnFactors, rows: rowFactors, feedback }: TensorTreatment,
+  { importance, columns: columnFactors, rows: rowFactors, clipFor, feedback }: TensorTreatment,
 ): Generator<RowsTask> {
   const { columns, type } = planned;
   for (const { part, first, source } of sourcesOf(file, modules, planned)) {
@@ -139,6 +141,7 @@ export function* chunksOf(
         columns: columnFactors,
         rows: rowFactors?.subarray(first, first + source.rows),
       },
+      clipFor,
       feedback,
     };
   }

@@ -4,7 +4,8 @@ import { move } from 'piscina';
 import { GgufError } from '../../src/errors.ts';
 import type { QuantizeModules, Treatment } from './kernels.ts';
 import { ErrorFeedback, type FeedbackTask } from './methods/feedback.ts';
-import { MethodKernels, type Maxima } from './methods/kernels.ts';
+import { ClippingKernels } from './methods/clipping.ts';
+import type { Maxima } from './methods/kernels.ts';
 
 export { addProducts, factorize } from './methods/hessian-tasks.ts';
 
@@ -26,17 +27,21 @@ export interface RowsSource {
 export interface RowsTask extends RowsSource {
   to: number;
   treatment: Treatment;
+  /** Clip weights where that lessens the errors of the outputs for these inputs, [n x columns]. */
+  clipFor?: Float32Array;
   /** Quantize column after column instead. */
   feedback?: FeedbackTask;
 }
 
-/** Rows whose output errors are wanted, for several scales of their columns: see MethodKernels.outputErrors. */
+/** Rows whose output errors are wanted, for several scales of their columns: see ClippingKernels.outputErrors. */
 export interface ErrorsTask extends RowsSource {
   to: number;
   /** Several times `columns` factors. */
   scales: Float32Array;
   /** [n x columns] */
   samples: Float32Array;
+  /** One per column of the rows as they are. */
+  importance?: Float32Array;
 }
 
 /** Rows whose largest magnitudes are wanted. */
@@ -49,7 +54,7 @@ export interface RowsProblem {
   problem: string;
 }
 
-let kernels: MethodKernels | undefined;
+let kernels: ClippingKernels | undefined;
 let feedback: ErrorFeedback | undefined;
 
 /** @returns the bytes of the new rows, or a RowsProblem */
@@ -60,7 +65,7 @@ export default async function convertRows(task: RowsTask): Promise<unknown> {
 /** @returns the errors for each of the scales, or a RowsProblem */
 export async function outputErrors(task: ErrorsTask): Promise<Float64Array | RowsProblem> {
   return guarded(task, async () => {
-    kernels ??= new MethodKernels(task.modules);
+    kernels ??= new ClippingKernels(task.modules);
     const source = await readRows(task);
     return kernels.outputErrors(task.from, source, task.rows, task.columns, task);
   });
@@ -69,7 +74,7 @@ export async function outputErrors(task: ErrorsTask): Promise<Float64Array | Row
 /** @returns the largest magnitudes of columns and rows, or a RowsProblem */
 export async function maxima(task: MaximaTask): Promise<Maxima | RowsProblem> {
   return guarded(task, async () => {
-    kernels ??= new MethodKernels(task.modules);
+    kernels ??= new ClippingKernels(task.modules);
     return kernels.maxima(task.from, await readRows(task), task.rows, task.columns, task.treatment);
   });
 }
@@ -87,7 +92,10 @@ async function convert(task: RowsTask): Promise<Uint8Array<ArrayBuffer>> {
   const { from, to, rows, columns, treatment } = task;
   const source = await readRows(task);
   if (from === to && !treatment.columns && !treatment.rows) return source;
-  kernels ??= new MethodKernels(task.modules);
+  kernels ??= new ClippingKernels(task.modules);
+  if (task.clipFor) {
+    return kernels.convertClipped(from, source, rows, columns, to, treatment, task.clipFor);
+  }
   if (!task.feedback) return kernels.convert(from, source, rows, columns, to, treatment);
   feedback ??= new ErrorFeedback(task.modules);
   const values = kernels.dequantize(from, source, rows, columns);

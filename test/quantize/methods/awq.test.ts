@@ -18,20 +18,29 @@ const noise = (n: number, seed: number) =>
 const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 test.each([
-  ['Q4_0', 7, 64],
-  ['Q3_K', 5, 256],
-  ['F16', 4, 96],
-])('%s: as a plain loop adds them up', (type, rows, columns) => {
+  ['Q4_0', 7, 64, true],
+  ['Q4_0', 7, 64, false],
+  ['Q3_K', 5, 256, true],
+  ['F16', 4, 96, false],
+])('%s of %i x %i, importance %s: as a plain loop adds them up', (type, rows, columns, important) => {
   const w = noise(rows * columns, 1);
   const samples = noise(6 * columns, 2);
   const scales = Float32Array.from({ length: 2 * columns }, (_, i) => 0.5 + ((i * 5) % 7) / 3);
-  const errors = kernels.outputErrors(F32, bytesOf(w), rows, columns, { to: id(type), scales, samples });
+  const importance = important ? noise(columns, 5).map((value) => value * value + 0.1) : undefined;
+  const options = { to: id(type), scales, samples, importance };
+  const errors = kernels.outputErrors(F32, bytesOf(w), rows, columns, options);
   for (const set of [0, 1]) {
     const s = scales.subarray(set * columns, (set + 1) * columns);
     const scaled = w.map((value, i) => value * s[i % columns]!);
     const back = kernels.dequantize(
       id(type),
-      kernels.quantize(id(type), scaled, rows, columns),
+      kernels.quantize(
+        id(type),
+        scaled,
+        rows,
+        columns,
+        importance?.map((value, k) => value / s[k]! ** 2),
+      ),
       rows,
       columns,
     );

@@ -9,6 +9,8 @@ export interface OutputErrors {
   scales: Float32Array;
   /** Inputs of the matrix, [an even number x columns]. */
   samples: Float32Array;
+  /** How much an error in a column of W counts in the search for scales. */
+  importance?: Float32Array;
 }
 
 /** Largest magnitudes. */
@@ -45,7 +47,7 @@ export class MethodKernels extends QuantizeKernels {
     bytes: Uint8Array,
     rows: number,
     columns: number,
-    { to, scales, samples }: OutputErrors,
+    { to, scales, samples, importance }: OutputErrors,
   ): Float64Array {
     const count = rows * columns;
     const size = count * 4;
@@ -53,7 +55,8 @@ export class MethodKernels extends QuantizeKernels {
     const scaled = this.room(w - BUFFERS + size, size + ROW_SCRATCH);
     const x = this.room(scaled - BUFFERS + size + ROW_SCRATCH, samples.byteLength);
     const factors = this.room(x - BUFFERS + samples.byteLength, columns * 4);
-    const written = this.room(factors - BUFFERS + columns * 4, rows * rowBytes(to, columns));
+    const weights = this.room(factors - BUFFERS + columns * 4, columns * 4);
+    const written = this.room(weights - BUFFERS + columns * 4, rows * rowBytes(to, columns));
     const back = this.room(written - BUFFERS + rows * rowBytes(to, columns), size + ROW_SCRATCH);
     const sampleCount = samples.length / columns;
     return Float64Array.from({ length: scales.length / columns }, (_, i) => {
@@ -67,7 +70,13 @@ export class MethodKernels extends QuantizeKernels {
         s.map((value) => 1 / value),
       );
       this.quantizers.scaleColumns(x, sampleCount, columns, factors);
-      this.store(to, scaled, rows, columns, 0, written);
+      if (importance) {
+        this.put(
+          weights,
+          importance.map((value, k) => value / s[k]! ** 2),
+        );
+      }
+      this.store(to, scaled, rows, columns, importance ? weights : 0, written);
       this.toF32(to, written, rows, columns, back);
       this.quantizers.subtract(back, scaled, count);
       return this.quantizers.outputError(back, rows, x, sampleCount, columns);
