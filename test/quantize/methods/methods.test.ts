@@ -15,8 +15,9 @@ import { golden } from '../../cli/run.ts';
 import { BERT, TINY_CHAT } from '../../engine/fixtures.ts';
 
 let folder: string;
-/** A file of other prose than what is scored. */
-const CALIBRATION = Uint8Array.from(readFileSync(new URL('../../../CONTRIBUTING.md', import.meta.url)));
+/** Other prose than what is scored. */
+const TEXT = new URL('../../../tools/report/texts/calibration-prose.txt', import.meta.url);
+const CALIBRATION = Uint8Array.from(readFileSync(TEXT));
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'nibble methods '));
