@@ -5,11 +5,7 @@ import { partBytes } from '../layout/weights.ts';
 import { formOf } from '../weights.ts';
 import type { OpOf, RecordWriter } from './writer.ts';
 
-export function writeRoute(
-  record: RecordWriter,
-  { experts, bias }: OpOf<'route'>,
-  index: number,
-): number {
+export function writeRoute(record: RecordWriter, { experts, bias }: OpOf<'route'>, index: number): number {
   record.u32(R.OPCODE, R.OP_ROUTE);
   record.from('router');
   record.u32(R.WIDTH, experts.count);
