@@ -14,13 +14,18 @@
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
 import { DOT4, dotBias, dotStep, dotSum, f16Bits, madd, scaleUp } from '../isa';
-import { Packed, repackRows } from './repack';
+import { interleave } from './repack';
 import { fromRegisters, looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
-export abstract class Block32 extends Packed {
+export abstract class Block32 {
   /** Bytes of one block of 8 rows x 32 columns. */
   abstract get bytes(): usize;
+  /** Bytes of one block in the file; of these before the weights. */
+  abstract get fileBytes(): usize;
+  abstract get fileHead(): usize;
+  /** Writes what stands before the weights, of the file's block at `from`, as row `r` of the group's block at `to`; not 0: a scale is NaN or infinite. */
+  abstract packHead(from: usize, to: usize, r: usize): u32;
   /** Subtracted from each stored weight. */
   abstract get offset(): i32;
   abstract get hasMinimum(): bool;
@@ -340,7 +345,18 @@ const UNPACK_BLOCKS = 16;
   }
 }
 
+/** A file's block ends with its weights; every four bytes of these are a step, or two, of the last plane. */
 // @ts-ignore: decorator
 @inline export function repackBlock32<F extends Block32>(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  return repackRows<F>(from, rowBytes, rows, to, blocks, changetype<F>(0).bytes);
+  const f = changetype<F>(0), weights = f.fileBytes - f.fileHead;
+  let bad: u32 = 0;
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < <usize>rows; r++) bad |= f.packHead(from + r * rowBytes, to, r);
+    for (let i: usize = 0; i < weights; i += 16) {
+      interleave(from + f.fileHead + i, rowBytes, rows, to + f.bytes - (weights << 3) + (i << 3));
+    }
+    from += f.fileBytes;
+    to += f.bytes;
+  }
+  return bad;
 }

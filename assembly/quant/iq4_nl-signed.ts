@@ -7,7 +7,7 @@
  */
 import { lookUp } from '../isa';
 import { F16Scaled32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
-import { nibble, storeNibbleWords } from './planes';
+import { nibble } from './planes';
 import { VALUES } from './iq4_nl';
 import { storeScale } from './repack';
 
@@ -23,10 +23,10 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 18; }
   // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
-    const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
-    storeNibbleWords(to + 16, r, from + 2);
-    return bad;
+  @inline get fileHead(): usize { return 2; }
+  // @ts-ignore: decorator
+  @inline packHead(from: usize, to: usize, r: usize): u32 {
+    return storeScale(to + (r << 1), load<u16>(from));
   }
 }
 

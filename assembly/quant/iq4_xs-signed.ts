@@ -10,7 +10,7 @@
 import { lookUp } from '../isa';
 import { VALUES } from './iq4_nl';
 import { scaleOf } from './iq4_xs';
-import { nibble, storeNibbleWords } from './planes';
+import { nibble, storeVectors } from './planes';
 import { storeScale } from './repack';
 import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
@@ -46,9 +46,18 @@ import { gemmSuperBlock } from './superblock-gemm';
     for (let block: usize = 0; block < 8; block++) {
       const w = to + 16 + block * 136;
       store<i8>(w + r, scaleOf(from, block));
-      storeNibbleWords(w + 8, r, from + 8 + (block << 4));
     }
     return bad;
+  }
+  // @ts-ignore: decorator
+  @inline get parts(): i32 { return 8; }
+  // @ts-ignore: decorator
+  @inline words(from: usize, part: usize): v128 {
+    return v128.load(from + 8 + (part << 4));
+  }
+  // @ts-ignore: decorator
+  @inline place(w: usize, half: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+    storeVectors(w + 8, s0, s1, s2, s3);
   }
 }
 

@@ -9,7 +9,7 @@
  * A table lookup turns nibbles into values + 12, which are positive as dotStep wants them.
  */
 import { lookUp } from '../isa';
-import { nibble, storeNibbleWords } from './planes';
+import { nibble } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 
 // @ts-ignore: decorator
@@ -47,12 +47,12 @@ import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } f
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 17; }
   // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
+  @inline get fileHead(): usize { return 1; }
+  // @ts-ignore: decorator
+  @inline packHead(from: usize, to: usize, r: usize): u32 {
     const e = load<u8>(from);
-    const bad: u32 = u32(e == 255);
     store<u8>(to + r, e);
-    storeNibbleWords(to + 8, r, from + 1);
-    return bad;
+    return u32(e == 255);
   }
 }
 

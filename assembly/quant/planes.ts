@@ -95,59 +95,94 @@ import { DOT4, dotSteps, MASK_03, MASK_04, MASK_0C, MASK_0F, MASK_10, MASK_30, M
   return v128.and(moved(bits, i, 2), v128.load(MASK_04));
 }
 
-// Packing: one row's part of a plane, from ggml's order. A word is the four bytes of one step.
+// Packing. Steps are vectors as above, weights in the low bits of their bytes, 16 columns of four rows.
 
-/** Step i (`low`) and step i + 4 (`high`), both masked to 4 bits. */
+/** Vectors 0..3 of a plane of nibbles or bytes, 32 bytes apart at `to`. */
 // @ts-ignore: decorator
-@inline export function storeNibbles(plane: usize, r: usize, i: usize, low: u32, high: u32): void {
-  store<u32>(plane + (i << 5) + (r << 2), low | (high << 4));
+@inline export function storeVectors(to: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+  v128.store(to, s0); v128.store(to, s1, 32); v128.store(to, s2, 64); v128.store(to, s3, 96);
 }
 
-/** Steps 2i (`even`) and 2i + 1 (`odd`), both masked to 4 bits. */
+/** 16 nibbles at `shift` (0 or 4) of the bytes at `from`. */
 // @ts-ignore: decorator
-@inline export function storePairedNibbles(plane: usize, r: usize, i: usize, even: u32, odd: u32): void {
-  store<u32>(plane + (i << 5) + (r << 2), even | (odd << 4));
+@inline export function nibblesAt(from: usize, shift: u32): v128 {
+  return v128.and(i16x8.shr_u(v128.load(from), shift), v128.load(MASK_0F));
 }
 
-/** 16 bytes that are already low nibble column k, high nibble column k + 16. */
+/** 16 pairs of bits at `shift` of the bytes at `from`. */
 // @ts-ignore: decorator
-@inline export function storeNibbleWords(plane: usize, r: usize, from: usize): void {
-  plane += r << 2;
-  store<u32>(plane, load<u32>(from));
-  store<u32>(plane, load<u32>(from, 4), 32);
-  store<u32>(plane, load<u32>(from, 8), 64);
-  store<u32>(plane, load<u32>(from, 12), 96);
+@inline export function pairsAt(from: usize, shift: u32): v128 {
+  return v128.and(i16x8.shr_u(v128.load(from), shift), v128.load(MASK_03));
 }
 
-/** The bit pairs at `shift` of 32 bytes, one per column. */
+/** Of steps 4p .. 4p + 3, vector (p, v) of the 2-bit plane. */
 // @ts-ignore: decorator
-@inline export function storeTwoBits(plane: usize, r: usize, from: usize, shift: u32): void {
-  for (let half: usize = 0; half < 2; half++) {
-    let word: u32 = 0;
-    for (let m: usize = 0; m < 4; m++) {
-      word |= ((load<u32>(from + (half << 4) + (m << 2)) >> shift) & 0x03030303) << <u32>(m << 1);
-    }
-    store<u32>(plane + (half << 5) + (r << 2), word);
-  }
+@inline export function twoBitsOf(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+  return v128.or(v128.or(s0, i16x8.shl(s1, 2)), v128.or(i16x8.shl(s2, 4), i16x8.shl(s3, 6)));
 }
 
-/** Four words of 6 bits a byte: the steps of half h. */
+/** Of the steps of half h, vectors (h, 0, v), (h, 1, v) and (h, 2, v) of the 6-bit plane, 32 bytes apart at `to`. */
 // @ts-ignore: decorator
-@inline export function storeSixBits(plane: usize, r: usize, h: usize, s0: u32, s1: u32, s2: u32, s3: u32): void {
-  const at = plane + h * 96 + (r << 2);
-  store<u32>(at, s0 | ((s3 & 0x03030303) << 6));
-  store<u32>(at, s1 | ((s3 & 0x0c0c0c0c) << 4), 32);
-  store<u32>(at, s2 | ((s3 & 0x30303030) << 2), 64);
+@inline export function storeSixBits(to: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+  const mask = v128.load(MASK_03);
+  v128.store(to, v128.or(s0, i16x8.shl(v128.and(s3, mask), 6)));
+  v128.store(to, v128.or(s1, i16x8.shl(v128.and(i16x8.shr_u(s3, 2), mask), 6)), 32);
+  v128.store(to, v128.or(s2, i16x8.shl(v128.and(i16x8.shr_u(s3, 4), mask), 6)), 64);
 }
 
-/** 32 bits, bit k for column k. */
+/** Vectors of low and high nibbles. */
+// @ts-ignore: decorator
+@inline export function nibblesOf(low: v128, high: v128): v128 {
+  return v128.or(low, i16x8.shl(high, 4));
+}
+
+/** Row r of the 1-bit plane, from 32 bits, bit k for column k. */
 // @ts-ignore: decorator
 @inline export function storeBits(plane: usize, r: usize, bits: u32): void {
-  let word: u32 = 0;
-  for (let i: u32 = 0; i < 8; i++) {
-    const step = (bits >> (i << 2)) & 15;
-    // Bit j of the step to bit 0 of byte j.
-    word |= ((step | (step << 7) | (step << 14) | (step << 21)) & 0x01010101) << i;
-  }
-  store<u32>(plane + (r << 2), word);
+  // Lane j: bit i of byte j of the word, at bit 4i.
+  let lanes = v128.and(i32x4.shr_u(i32x4.mul(i32x4.splat(bits), i32x4(8, 4, 2, 1)), 3), i32x4.splat(0x11111111));
+  lanes = v128.and(v128.or(lanes, i32x4.shr_u(lanes, 3)), i32x4.splat(0x03030303));
+  lanes = v128.and(v128.or(lanes, i32x4.shr_u(lanes, 6)), i32x4.splat(0x000f000f));
+  lanes = v128.or(lanes, i32x4.shr_u(lanes, 12));
+  lanes = v128.shuffle<i8>(lanes, lanes, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+  store<u32>(plane + (r << 2), i32x4.extract_lane(lanes, 0));
+}
+
+/**
+ * Row r of the 1-bit planes of 8 blocks, `blockBytes` apart, from 32 bytes: bit b of byte l for column l of block b.
+ * Bytes l = 4i + j of one j are a matrix of 8 x 8 bits (i, b), to be transposed; two such fit a vector.
+ */
+// @ts-ignore: decorator
+@inline export function storeBitsOfBlocks(plane: usize, blockBytes: usize, r: usize, from: usize): void {
+  const a = v128.load(from), b = v128.load(from, 16);
+  const even = transposeBits(v128.shuffle<i8>(a, b, 0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29));
+  const odd = transposeBits(v128.shuffle<i8>(a, b, 2, 6, 10, 14, 18, 22, 26, 30, 3, 7, 11, 15, 19, 23, 27, 31));
+  plane += r << 2;
+  storeWords(v128.shuffle<i8>(even, odd, 0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27), plane, blockBytes);
+  storeWords(
+    v128.shuffle<i8>(even, odd, 4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31), plane + (blockBytes << 2), blockBytes,
+  );
+}
+
+// @ts-ignore: decorator
+@inline function storeWords(words: v128, to: usize, step: usize): void {
+  store<u32>(to, i32x4.extract_lane(words, 0));
+  store<u32>(to + step, i32x4.extract_lane(words, 1));
+  store<u32>(to + 2 * step, i32x4.extract_lane(words, 2));
+  store<u32>(to + 3 * step, i32x4.extract_lane(words, 3));
+}
+
+/** Bit b of byte i of each half becomes bit i of byte b. */
+// @ts-ignore: decorator
+@inline function transposeBits(x: v128): v128 {
+  x = exchange(x, 7, 0x00aa00aa00aa00aa);
+  x = exchange(x, 14, 0x0000cccc0000cccc);
+  return exchange(x, 28, 0x00000000f0f0f0f0);
+}
+
+/** Exchanges the bits of `mask` with those that are `distance` higher. */
+// @ts-ignore: decorator
+@inline function exchange(x: v128, distance: i32, mask: u64): v128 {
+  const t = v128.and(v128.xor(x, i64x2.shr_u(x, distance)), i64x2.splat(mask));
+  return v128.xor(x, v128.xor(t, i64x2.shl(t, distance)));
 }

@@ -10,7 +10,7 @@
  *          8    8 x u8   sc and m, columns 16..31
  *          16   2-bit plane, 64 bytes (planes.ts)
  */
-import { storeTwoBits, twoBits } from './planes';
+import { pairsAt, twoBits, twoBitsOf } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
@@ -48,9 +48,18 @@ import { storeScale } from './repack';
       const w = to + 32 + block * 80;
       store<u8>(w + r, load<u8>(from + (block << 1)));
       store<u8>(w + 8 + r, load<u8>(from + (block << 1), 1));
-      storeTwoBits(w + 16, r, from + 16 + ((block >> 2) << 5), <u32>(block & 3) << 1);
     }
     return bad;
+  }
+  // @ts-ignore: decorator
+  @inline get parts(): i32 { return 16; }
+  // @ts-ignore: decorator
+  @inline words(from: usize, part: usize): v128 {
+    return pairsAt(from + 16 + ((part >> 3) << 5) + ((part & 1) << 4), <u32>part & 6);
+  }
+  // @ts-ignore: decorator
+  @inline place(w: usize, half: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+    v128.store(w + 16 + (half << 5), twoBitsOf(s0, s1, s2, s3));
   }
 }
 

@@ -12,7 +12,7 @@
  *          48   2-bit plane, 64 bytes
  */
 import { scale3 } from './k-scales';
-import { bits, storeTwoBits, thirdBit, twoBits } from './planes';
+import { bits, pairsAt, storeBitsOfBlocks, thirdBit, twoBits, twoBitsOf } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
 import { storeScale } from './repack';
@@ -49,12 +49,19 @@ import { storeScale } from './repack';
       const w = to + 16 + block * 112;
       store<u8>(w + r, scale3(from + 96, block << 1));
       store<u8>(w + 8 + r, scale3(from + 96, (block << 1) + 1));
-      storeTwoBits(w + 48, r, from + 32 + ((block >> 2) << 5), <u32>(block & 3) << 1);
-      let bits: u32 = 0;
-      for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(from + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
-      store<u32>(w + 16 + (r << 2), bits);
     }
+    storeBitsOfBlocks(to + 32, 112, r, from);
     return bad;
+  }
+  // @ts-ignore: decorator
+  @inline get parts(): i32 { return 16; }
+  // @ts-ignore: decorator
+  @inline words(from: usize, part: usize): v128 {
+    return pairsAt(from + 32 + ((part >> 3) << 5) + ((part & 1) << 4), <u32>part & 6);
+  }
+  // @ts-ignore: decorator
+  @inline place(w: usize, half: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+    v128.store(w + 48 + (half << 5), twoBitsOf(s0, s1, s2, s3));
   }
 }
 

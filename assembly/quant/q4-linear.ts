@@ -6,8 +6,7 @@
  *   groups   8 rows interleaved, as q4_1.ts has them
  */
 import { f16ToF32, f32ToF16 } from '../isa';
-import { storeNibbleWords } from './planes';
-import { Packed, repackRows, storeScale } from './repack';
+import { interleave, storeScale } from './repack';
 
 /** The minimum of a Q4_0 block with this scale. Beyond f16 it is infinite, which storeScale finds. */
 // @ts-ignore: decorator
@@ -16,20 +15,18 @@ import { Packed, repackRows, storeScale } from './repack';
   return abs(minimum) > 65504 ? 0x7c00 : f32ToF16(minimum);
 }
 
-@final class Q4_0Groups extends Packed {
-  // @ts-ignore: decorator
-  @inline get fileBytes(): usize { return 18; }
-  // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
-    const scale: u32 = load<u16>(from);
-    const bad = storeScale(to + (r << 1), scale) | storeScale(to + 16 + (r << 1), minimumOf(scale));
-    storeNibbleWords(to + 32, r, from + 2);
-    return bad;
-  }
-}
-
 export function repackQ4_0Groups(from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32): u32 {
-  return repackRows<Q4_0Groups>(from, rowBytes, rows, to, blocks, 160);
+  let bad: u32 = 0;
+  for (let b = 0; b < blocks; b++) {
+    for (let r: usize = 0; r < <usize>rows; r++) {
+      const scale: u32 = load<u16>(from + r * rowBytes);
+      bad |= storeScale(to + (r << 1), scale) | storeScale(to + 16 + (r << 1), minimumOf(scale));
+    }
+    interleave(from + 2, rowBytes, rows, to + 32);
+    from += 18;
+    to += 160;
+  }
+  return bad;
 }
 
 /** Rows whose blocks have `heads` bytes of scale (and minimum) before the nibbles. */

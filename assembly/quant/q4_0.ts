@@ -5,7 +5,7 @@
  *   0    8 x f16   d
  *   16   nibble plane, 128 bytes (planes.ts): ggml's own nibble order, rows interleaved by 4 bytes
  */
-import { nibble, storeNibbleWords } from './planes';
+import { nibble } from './planes';
 import { F16Scaled32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
@@ -21,10 +21,10 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 18; }
   // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
-    const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
-    storeNibbleWords(to + 16, r, from + 2);
-    return bad;
+  @inline get fileHead(): usize { return 2; }
+  // @ts-ignore: decorator
+  @inline packHead(from: usize, to: usize, r: usize): u32 {
+    return storeScale(to + (r << 1), load<u16>(from));
   }
 }
 

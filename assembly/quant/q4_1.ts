@@ -7,7 +7,7 @@
  *   32   nibble plane, 128 bytes (planes.ts)
  */
 import { f16Bits } from '../isa';
-import { nibble, storeNibbleWords } from './planes';
+import { nibble } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
@@ -33,11 +33,10 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 20; }
   // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
-    let bad: u32 = storeScale(to + (r << 1), load<u16>(from));
-    bad |= storeScale(to + 16 + (r << 1), load<u16>(from, 2));
-    storeNibbleWords(to + 32, r, from + 4);
-    return bad;
+  @inline get fileHead(): usize { return 4; }
+  // @ts-ignore: decorator
+  @inline packHead(from: usize, to: usize, r: usize): u32 {
+    return storeScale(to + (r << 1), load<u16>(from)) | storeScale(to + 16 + (r << 1), load<u16>(from, 2));
   }
 }
 

@@ -11,11 +11,10 @@
  *          8    8 x u8   m
  *          16   nibble plane, 128 bytes (planes.ts)
  */
-import { minimum6, scale6 } from './k-scales';
-import { nibble, storeNibbles } from './planes';
+import { packAffine } from './k-scales';
+import { nibble, nibblesAt, nibblesOf, storeVectors } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
-import { storeScale } from './repack';
 
 @final class Q4_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -44,20 +43,18 @@ import { storeScale } from './repack';
   @inline get fileBytes(): usize { return 144; }
   // @ts-ignore: decorator
   @inline pack(from: usize, to: usize, r: usize): u32 {
-    let bad: u32 = storeScale(to + (r << 1), load<u16>(from));
-    bad |= storeScale(to + 16 + (r << 1), load<u16>(from, 2));
-    for (let block: usize = 0; block < 8; block++) {
-      const w = to + 32 + block * 144;
-      store<u8>(w + r, scale6(from + 4, block));
-      store<u8>(w + 8 + r, minimum6(from + 4, block));
-      const q = from + 16 + ((block >> 1) << 5);
-      const shift = <u32>(block & 1) << 2;
-      for (let i: usize = 0; i < 4; i++) {
-        const low = load<u32>(q + (i << 2)) >> shift, high = load<u32>(q + (i << 2), 16) >> shift;
-        storeNibbles(w + 16, r, i, low & 0x0f0f0f0f, high & 0x0f0f0f0f);
-      }
-    }
-    return bad;
+    return packAffine(from, to, r, 144);
+  }
+  // @ts-ignore: decorator
+  @inline get parts(): i32 { return 8; }
+  // @ts-ignore: decorator
+  @inline words(from: usize, part: usize): v128 {
+    const q = from + 16 + ((part >> 1) << 5), shift = <u32>(part & 1) << 2;
+    return nibblesOf(nibblesAt(q, shift), nibblesAt(q + 16, shift));
+  }
+  // @ts-ignore: decorator
+  @inline place(w: usize, half: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+    storeVectors(w + 16, s0, s1, s2, s3);
   }
 }
 

@@ -7,7 +7,7 @@
  *   16   1-bit plane, 32 bytes (planes.ts): the fifth bits
  *   48   nibble plane, 128 bytes
  */
-import { bits, fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
+import { bits, fifthBit, nibble, storeBits } from './planes';
 import { F16Scaled32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
@@ -23,10 +23,11 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 22; }
   // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
+  @inline get fileHead(): usize { return 6; }
+  // @ts-ignore: decorator
+  @inline packHead(from: usize, to: usize, r: usize): u32 {
     const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
     storeBits(to + 16, r, load<u32>(from, 2));
-    storeNibbleWords(to + 48, r, from + 6);
     return bad;
   }
 }

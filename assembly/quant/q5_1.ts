@@ -11,7 +11,7 @@
  * Sums of unsigned 5-bit weights would leave 16 bits, so kernels count q - 16 and add 16 d to the minimum.
  */
 import { f16Bits } from '../isa';
-import { bits, fifthBit, nibble, storeBits, storeNibbleWords } from './planes';
+import { bits, fifthBit, nibble, storeBits } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
 
@@ -37,11 +37,12 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 24; }
   // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
+  @inline get fileHead(): usize { return 8; }
+  // @ts-ignore: decorator
+  @inline packHead(from: usize, to: usize, r: usize): u32 {
     let bad: u32 = storeScale(to + (r << 1), load<u16>(from));
     bad |= storeScale(to + 16 + (r << 1), load<u16>(from, 2));
     storeBits(to + 32, r, load<u32>(from, 4));
-    storeNibbleWords(to + 64, r, from + 8);
     return bad;
   }
 }

@@ -13,12 +13,11 @@
  *          48   paired nibbles, 128 bytes
  */
 import { dotSteps } from '../isa';
-import { minimum6, scale6 } from './k-scales';
-import { bits, fifthBit, pairedNibble, storePairedNibbles } from './planes';
+import { packAffine } from './k-scales';
+import { bits, fifthBit, nibblesAt, nibblesOf, pairedNibble, storeBitsOfBlocks } from './planes';
 import { dequantizeSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
 import { HalvedSuperBlock, gemvHalves } from './superblock-halves';
-import { storeScale } from './repack';
 
 /** A step's nibbles and, above them, its bit of the 1-bit plane. */
 // @ts-ignore: decorator
@@ -62,23 +61,19 @@ import { storeScale } from './repack';
   @inline get fileBytes(): usize { return 176; }
   // @ts-ignore: decorator
   @inline pack(from: usize, to: usize, r: usize): u32 {
-    let bad: u32 = storeScale(to + (r << 1), load<u16>(from));
-    bad |= storeScale(to + 16 + (r << 1), load<u16>(from, 2));
-    for (let block: usize = 0; block < 8; block++) {
-      const w = to + 32 + block * 176;
-      store<u8>(w + r, scale6(from + 4, block));
-      store<u8>(w + 8 + r, minimum6(from + 4, block));
-      const q = from + 48 + ((block >> 1) << 5);
-      const shift = <u32>(block & 1) << 2;
-      for (let i: usize = 0; i < 4; i++) {
-        const even = load<u32>(q + (i << 3)) >> shift, odd = load<u32>(q + (i << 3), 4) >> shift;
-        storePairedNibbles(w + 48, r, i, even & 0x0f0f0f0f, odd & 0x0f0f0f0f);
-      }
-      let bits: u32 = 0;
-      for (let i: usize = 0; i < 8; i++) bits |= ((load<u32>(from + 16 + (i << 2)) >> <u32>block) & 0x01010101) << <u32>i;
-      store<u32>(w + 16 + (r << 2), bits);
-    }
-    return bad;
+    storeBitsOfBlocks(to + 48, 176, r, from + 16);
+    return packAffine(from, to, r, 176);
+  }
+  // @ts-ignore: decorator
+  @inline get parts(): i32 { return 16; }
+  // @ts-ignore: decorator
+  @inline words(from: usize, part: usize): v128 {
+    return nibblesAt(from + 48 + ((part >> 2) << 5) + ((part & 1) << 4), <u32>(part & 2) << 1);
+  }
+  // @ts-ignore: decorator
+  @inline place(w: usize, half: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+    const to = w + 48 + (half << 6);
+    v128.store(to, nibblesOf(s0, s1)); v128.store(to, nibblesOf(s2, s3), 32);
   }
 }
 

@@ -10,17 +10,11 @@
  *          8    8 x i8   sc, columns 16..31
  *          16   6-bit plane, 192 bytes (planes.ts)
  */
-import { dotSixBits, sixBits, storeSixBits } from './planes';
+import { dotSixBits, nibblesAt, pairsAt, sixBits, storeSixBits } from './planes';
 import { dequantizeSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
 import { HalvedSuperBlock, gemvHalves } from './superblock-halves';
 import { storeScale } from './repack';
-
-/** Four weights: the nibbles at bit `low` of the bytes at n, and above them the bit pairs at bit `high` of those at p. */
-// @ts-ignore: decorator
-@inline function joined(n: usize, p: usize, low: u32, high: u32): u32 {
-  return ((load<u32>(n) >> low) & 0x0f0f0f0f) | (((load<u32>(p) >> high) & 0x03030303) << 4);
-}
 
 @final class Q6_K extends HalvedSuperBlock {
   // @ts-ignore: decorator
@@ -60,19 +54,20 @@ import { storeScale } from './repack';
       const w = to + 16 + block * 208;
       store<u8>(w + r, load<u8>(from + 192 + (block << 1)));
       store<u8>(w + 8 + r, load<u8>(from + 193 + (block << 1)));
-      const run = block & 3;
-      const nibbles = from + ((block >> 2) << 6) + ((run & 1) << 5);
-      const pairs = from + 128 + ((block >> 2) << 5);
-      const low = <u32>(run >> 1) << 2, high = <u32>run << 1;
-      for (let half: usize = 0; half < 2; half++) {
-        const n = nibbles + (half << 4), p = pairs + (half << 4);
-        storeSixBits(
-          w + 16, r, half, joined(n, p, low, high), joined(n + 4, p + 4, low, high),
-          joined(n + 8, p + 8, low, high), joined(n + 12, p + 12, low, high),
-        );
-      }
     }
     return bad;
+  }
+  // @ts-ignore: decorator
+  @inline get parts(): i32 { return 16; }
+  // @ts-ignore: decorator
+  @inline words(from: usize, part: usize): v128 {
+    const half = (part & 1) << 4, run = <u32>(part >> 1) & 3, eighth = part >> 3;
+    const low = nibblesAt(from + (eighth << 6) + ((<usize>run & 1) << 5) + half, (run >> 1) << 2);
+    return v128.or(low, i16x8.shl(pairsAt(from + 128 + (eighth << 5) + half, run << 1), 4));
+  }
+  // @ts-ignore: decorator
+  @inline place(w: usize, half: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+    storeSixBits(w + 16 + half * 96, s0, s1, s2, s3);
   }
 }
 

@@ -20,10 +20,10 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get fileBytes(): usize { return 34; }
   // @ts-ignore: decorator
-  @inline pack(from: usize, to: usize, r: usize): u32 {
-    const bad: u32 = storeScale(to + (r << 1), load<u16>(from));
-    for (let i: usize = 0; i < 8; i++) store<u32>(to + 16 + (i << 5) + (r << 2), load<u32>(from + 2 + (i << 2)));
-    return bad;
+  @inline get fileHead(): usize { return 2; }
+  // @ts-ignore: decorator
+  @inline packHead(from: usize, to: usize, r: usize): u32 {
+    return storeScale(to + (r << 1), load<u16>(from));
   }
 }
 

@@ -16,11 +16,17 @@
  * scale * dot is an exact integer.
  */
 import { dotBias, dotStep, dotSum, f16Bits, f16ToF32, madd, scaleUp, sumsLess, wholeSum } from '../isa';
-import { Packed, repackRows } from './repack';
+import { Packed, column, repackRows } from './repack';
 import { looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS_LOW, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class SuperBlock extends Packed {
+  /** 8: the words of a block's nibbles are interleaved as they are; 16: a block has two halves of 16 columns. */
+  abstract get parts(): i32;
+  /** A vector of words (steps) of a part, from a row of the file's super-block at `from`. */
+  abstract words(from: usize, part: usize): v128;
+  /** Writes these words of four rows, word i in s(i), into the planes of the block at w. */
+  abstract place(w: usize, half: usize, s0: v128, s1: v128, s2: v128, s3: v128): void;
   /** Bytes of one block of 8 rows x 32 columns. */
   abstract get blockBytes(): usize;
   /** Subtracted from each stored weight. */
@@ -214,9 +220,40 @@ export abstract class SuperBlock extends Packed {
   }
 }
 
+/** Brings in `pack` row by row and then the planes, four rows at a time. */
 // @ts-ignore: decorator
 @inline export function repackSuperBlock<F extends SuperBlock>(
   from: usize, rowBytes: usize, rows: i32, to: usize, blocks: i32,
 ): u32 {
-  return repackRows<F>(from, rowBytes, rows, to, blocks >> 3, superBlockBytes(changetype<F>(0)));
+  const f = changetype<F>(0), bytes = superBlockBytes(f);
+  const bad = repackRows<F>(from, rowBytes, rows, to, blocks >> 3, bytes);
+  for (let b = 0; b < blocks; b += 8) {
+    for (let part = 0; part < f.parts; part++) {
+      const w = to + headerBytes(f) + <usize>(f.parts == 16 ? part >> 1 : part) * f.blockBytes;
+      // The usual case without the test of each row.
+      if (rows == 8) placeRows(f, from, rowBytes, 8, part, w);
+      else placeRows(f, from, rowBytes, rows, part, w);
+    }
+    from += f.fileBytes;
+    to += bytes;
+  }
+  return bad;
+}
+
+// @ts-ignore: decorator
+@inline function placeRows<F extends SuperBlock>(f: F, from: usize, rowBytes: usize, rows: i32, part: i32, w: usize): void {
+  for (let r = 0; r < 8; r += 4) {
+    const s0 = words(f, from, rowBytes, rows, r, part), s1 = words(f, from, rowBytes, rows, r + 1, part);
+    const s2 = words(f, from, rowBytes, rows, r + 2, part), s3 = words(f, from, rowBytes, rows, r + 3, part);
+    f.place(
+      w + (<usize>r << 2), part & 1, column(s0, s1, s2, s3, 0), column(s0, s1, s2, s3, 1),
+      column(s0, s1, s2, s3, 2), column(s0, s1, s2, s3, 3),
+    );
+  }
+}
+
+/** Zeros where there is no row r. */
+// @ts-ignore: decorator
+@inline function words<F extends SuperBlock>(f: F, from: usize, rowBytes: usize, rows: i32, r: i32, part: i32): v128 {
+  return r < rows ? f.words(from + <usize>r * rowBytes, part) : i32x4.splat(0);
 }
