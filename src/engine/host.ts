@@ -1,6 +1,5 @@
 /** What the engine asks of the program that hosts it: threads and files. Node's is in platform/node/host.ts. */
 import type { ByteSource } from '../gguf/types.ts';
-import type { KernelVariant } from './types.ts';
 
 /** One stretch of a tensor to bring into a segment: rows to repack, or bytes to copy. */
 export interface LoadTask {
@@ -76,5 +75,6 @@ export interface Host {
   open(path: string): Promise<ByteSource>;
   /** Starts workers that load their share, then walk steps until they are stopped. */
   start(setup: WorkerSetup): Workers;
-  kernels(variant: KernelVariant): Promise<WebAssembly.Module>;
+  /** The compiled kernels of the variant that the host was made for. */
+  kernels(): Promise<WebAssembly.Module>;
 }

@@ -146,7 +146,7 @@ export async function loadEngine(host: Host, file: GgufFile, plan: Plan): Promis
   const missing =
     weightLayout !== undefined && missingLayouts(typeLayouts(layouts, weightLayout), weightLayout);
   if (missing) options.onFallback?.(missing);
-  const module = await host.kernels(options.variant);
+  const module = await host.kernels();
   const segments = layouts.map((layout) => {
     const memory = allocate(layout.bytes);
     const kernels = instantiate(module, memory);

@@ -1,6 +1,7 @@
 /** The engine's host on Node: a piscina pool whose tasks last as long as the model. */
 import { Piscina } from 'piscina';
 import type { Host, Workers, WorkerSetup } from '../../engine/host.ts';
+import type { KernelVariant } from '../../engine/types.ts';
 import type { WorkerTask } from './worker.ts';
 import { fileSource } from './file-source.ts';
 import { builtModule } from './package-root.ts';
@@ -8,13 +9,16 @@ import { loadKernelModule } from './variant.ts';
 
 const WORKER = builtModule('src/platform/node/worker');
 
-/** A host whose threads start at once, while the file is still being read; its one model takes them with `start`. */
+/**
+ * A host that starts its threads and compiles its kernels at once, while the file is still being read; its one model
+ * takes them with `start`.
+ */
 export interface NodeHost extends Host {
   /** Ends the threads where no model took them. */
   release(): Promise<void>;
 }
 
-export function startHost(threads: number): NodeHost {
+export function startHost(threads: number, variant: KernelVariant): NodeHost {
   const pool = new Piscina({
     filename: WORKER.href,
     minThreads: threads,
@@ -24,10 +28,13 @@ export function startHost(threads: number): NodeHost {
     // Our tasks never return to piscina between steps, so its own waiting is of no use.
     atomics: 'disabled',
   });
+  const kernels = loadKernelModule(variant);
+  // Who asks for them is told of a failure; until then it is nobody's.
+  kernels.catch(() => undefined);
   let taken = false;
   return {
     open: fileSource,
-    kernels: loadKernelModule,
+    kernels: () => kernels,
     start: (setup) => {
       taken = true;
       return startWorkers(pool, setup);

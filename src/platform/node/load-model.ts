@@ -95,7 +95,7 @@ export async function loadModelFile(
 ): Promise<Model> {
   const path = typeof paths === 'string' ? paths : paths[0]!;
   const resolved = await resolve(options);
-  const host = startHost(resolved.threads);
+  const host = startHost(resolved.threads, resolved.variant);
   try {
     options.onProgress?.({ stage: 'read', bytes: 0, totalBytes: 0 });
     const file = await openGguf(path, fileSource, { signal: options.signal });
