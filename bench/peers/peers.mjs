@@ -31,7 +31,7 @@ function binaryPackage() {
 }
 
 const CHILD = fileURLToPath(new URL('child.mjs', import.meta.url));
-const PYTHON = process.platform === 'win32' ? 'python' : 'python3';
+export const PYTHON = process.platform === 'win32' ? 'python' : 'python3';
 
 /** @returns {[string, string[]]} */
 const nodeChild = () => [process.execPath, [CHILD]];
