@@ -16,7 +16,7 @@ import { lastLine, PEERS, prepare, PYTHON } from '../peers/peers.mjs';
 import { markdown } from '../table.mjs';
 
 const HELP = `usage: npm run bench:quantize -- [options]
-  -m, --model FILE    what is quantized; default: a random model of SmolLM2's shape in F16
+  -m, --model FILE    what is quantized; default: a random model of 160 million weights in F16
   --types LIST        default: Q4_0,Q8_0,Q6_K,Q4_K_S
   --rounds N          the best counts; default: 3
   -t, --threads N     default: all processors
@@ -67,7 +67,7 @@ async function main({ model, types, rounds, threads, offline }) {
   const peer = PEERS.find(({ name }) => name === 'llama-cpp-python');
   const missing = peer && (await prepare(peer, host));
   if (missing !== undefined) say(`without llama.cpp: ${missing}`);
-  const { paths, title } = await findModel(model === undefined ? { random: '135m:F16' } : { model }, host);
+  const { paths, title } = await findModel(model === undefined ? { random: 'medium:F16' } : { model }, host);
   const [source = ''] = paths;
   const folder = await mkdtemp(join(tmpdir(), 'nibble-bench-'));
   try {

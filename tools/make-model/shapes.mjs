@@ -47,6 +47,8 @@
 const SHAPES = [
   shape('tiny', [2, 256, 768, 4, 2, 512], { context: 2048, tied: true }),
   shape('small', [8, 512, 1536, 8, 4, 4096], { context: 2048, tied: true }),
+  // Columns that all types of blocks fit.
+  shape('medium', [12, 1024, 2816, 16, 4, 12288], { context: 2048 }),
   shape('smollm2-135m', [30, 576, 1536, 9, 3, 49152], { context: 8192, ropeBase: 1e5, tied: true }),
   // As llama: without the biases of its attention. Its vocabulary is what sampling is measured with.
   shape('qwen2.5-0.5b', [24, 896, 4864, 14, 2, 151936], { context: 32768, ropeBase: 1e6, tied: true }),
