@@ -12,7 +12,7 @@ import { type Logprobs, logprobsOf } from './sampling/logprobs.ts';
 import { type SamplerOptions, biasSteps, defaultChain, resolveSampling } from './sampling/options.ts';
 import { createPreselection } from './sampling/preselection.ts';
 import { randomSeed, seededRandom } from './sampling/random.ts';
-import { loadLargest } from './sampling/select.ts';
+import { likeliest, loadLargest } from './sampling/select.ts';
 import { acceptOrDraw, distributionOf, type Distribution, type Verdict } from './sampling/speculative.ts';
 
 export { SAMPLING_DEFAULTS, type SamplerOptions } from './sampling/options.ts';
@@ -76,10 +76,7 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
   };
 
   const sampleGreedy = (logits: Float32Array, history: readonly number[]): Sampled => {
-    if (chain.length === 0) {
-      checkFinite(logits);
-      return { id: argmax(logits), probability: 1 };
-    }
+    if (chain.length === 0) return { id: likeliest(logits), probability: 1 };
     const c = loadAndApply(logits, history);
     const best = c.best();
     if (c.logits[best] === -Infinity) c.weigh(); // refuses: all are banned
@@ -124,19 +121,6 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
     },
     logprobs: logprobsOf,
   };
-}
-
-/** Index of the largest value, the first of equals. */
-function argmax(values: Float32Array): number {
-  let best = 0;
-  let max = values[0]!;
-  for (let i = 1; i < values.length; i++) {
-    if (values[i]! > max) {
-      max = values[i]!;
-      best = i;
-    }
-  }
-  return best;
 }
 
 /** Values and rounds that make V8 compile the loops below; each round stays under a few milliseconds. */
