@@ -49,11 +49,17 @@ const LIMITS = {
   nameLength: 1024,
 };
 
+/** What `git clone` leaves in a file's place without git-lfs, a likely mistake: `version https://git-lfs...`. */
+const LFS_POINTER =
+  'is a Git LFS pointer instead of the file: fetch it with git lfs pull, or the checkpoint with nibble pull --snapshot';
+
 /** Every tensor of a file. Throws CheckpointError when the file is not what the format says. */
 export async function readSafetensors(source: ByteSource): Promise<StoredTensor[]> {
   const fail = (problem: string): CheckpointError => new CheckpointError(`${source.name}: ${problem}`);
   if (source.size < 10) throw fail('is too short for a safetensors file');
-  const length = readU64(await source.read(0, 8));
+  const start = await source.read(0, 8);
+  if (String.fromCharCode(...start) === 'version ') throw fail(LFS_POINTER);
+  const length = readU64(start);
   if (!(length >= 2 && length <= LIMITS.headerBytes && length <= source.size - 8)) {
     throw fail(`is not a safetensors file, or truncated: a header of ${length} bytes in ${source.size}`);
   }

@@ -27,6 +27,11 @@ describe('readSafetensors', () => {
     JSON.stringify({ a: { dtype: 'F32', shape: [2], data_offsets: [0, 8], ...fields } });
   const DATA = [new Uint8Array(8)];
   it.each<[string, Uint8Array, RegExp]>([
+    [
+      'a pointer in the place of the file',
+      new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n'),
+      /Git LFS pointer/,
+    ],
     ['too short', new Uint8Array(3), /too short/],
     [
       'a header longer than the file',
