@@ -158,7 +158,7 @@ try {
     const file = join(scratch, `${name}.gguf`);
     const limit = config.quantization_config
       ? ROUNDED_MAX_ABS
-      : /gelu/.test(config.hidden_activation ?? '')
+      : /gelu/.test(config.hidden_activation ?? config.hidden_act ?? config.activation_function ?? '')
         ? GELU_MAX_ABS
         : MAX_ABS;
     try {
