@@ -40,6 +40,11 @@ export function modelOption(): Option {
   return new Option('-m, --model <model>', `${MODEL_TEXT}; default: smollm2-135m`);
 }
 
+/** Where the default model will not do. */
+export function requiredModelOption(): Option {
+  return new Option('-m, --model <model>', MODEL_TEXT).makeOptionMandatory();
+}
+
 export function formatOption(): Option {
   return new Option('--format <format>', 'INT4 (the best 4-bit file), INT8 or a quantization such as Q4_K_M');
 }

@@ -52,6 +52,7 @@ describe('bad usage exits with 2 and names the option', () => {
     [['embed', '-m', MODEL, '--similarity', '--pooling', 'none', 'a', 'b'], /--similarity needs one vector/],
     [['embed', '-m', MODEL, '--pooling', 'max', 'a'], /--pooling.*mean, cls, last, none/],
     [['classify', '-m', MODEL, '-f', 'x', 'text'], /only one of TEXT and --file/],
+    [['classify', 'text'], /required option '-m, --model <model>' not specified/],
     [['chat', 'smollm2-135m', 'INT5', '-p', 'x', '--offline'], /unknown format INT5/],
     [['nonsense'], /unknown command 'nonsense'/],
     [['rm', './file.gguf'], /is a path/],
@@ -190,7 +191,7 @@ test('help and version exit with 0; every command shows an example', async () =>
   const results = await Promise.all([...commands, 'rm', 'inspect'].map((name) => run([name, '--help'])));
   for (const { code, stdout } of results) {
     expect(code).toBe(0);
-    expect(stdout).toMatch(/Examples?:\n {2}nibble /);
+    expect(stdout).toMatch(/Example:\n {2}nibble /);
   }
   const version = await run(['--version']);
   expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });

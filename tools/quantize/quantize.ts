@@ -79,7 +79,7 @@ function planOf(file: GgufFile, options: QuantizeOptions): Plan {
 }
 
 /**
- * Quantizes the model in `input` (the first of its shards) to `output`, which appears when it is whole.
+ * Quantizes the model in `input` (or any of its shards) to `output`, which appears when it is whole.
  *
  * @throws UsageError for options that do not fit the file; GgufError for a damaged one; ModelError for one that cannot be
  *   calibrated; StoreError on a full disk; AbortedError

@@ -68,13 +68,16 @@ export function addBench(program: Command, context: CliContext): void {
         `--batched with so many sequences at once; also -npl; default: ${DEFAULT_SEQUENCES.join()}`,
       ).argParser(integers(1, MOST_RUNS)),
     );
-  addRunOptions(command, { lists: true })
+  addRunOptions(command, {
+    lists: true,
+    ctxSize: 'positions in the context; default: as many as the tests need',
+  })
     .addOption(jsonOption())
     .addHelpText(
       'after',
       [
         '',
-        'Examples:',
+        'Example:',
         '  nibble bench -m smollm2-135m -p 512 -n 128 -r 5 -t 1,2 -o md',
         '  nibble bench -m smollm2-135m -b 1,4,8,32 -p 128 -n 32 -t 1..2',
         '  nibble bench -m model-Q4_0.gguf --layouts -p 128 -n 32 -r 3',

@@ -2,7 +2,13 @@ import type { Command } from 'commander';
 import type { Classification } from '../../engine/types.ts';
 import type { CliContext } from '../context.ts';
 import { withModel } from '../open-model.ts';
-import { addRunOptions, jsonOption, modelOption, type OutputFlags, type RunFlags } from '../options.ts';
+import {
+  addRunOptions,
+  jsonOption,
+  requiredModelOption,
+  type OutputFlags,
+  type RunFlags,
+} from '../options.ts';
 import { portions, readTexts } from '../texts.ts';
 
 interface Flags extends RunFlags, OutputFlags {
@@ -13,7 +19,7 @@ interface Flags extends RunFlags, OutputFlags {
 const PORTION = 64;
 
 export function addClassify(program: Command, context: CliContext): void {
-  addRunOptions(program.command('classify').addOption(modelOption()))
+  addRunOptions(program.command('classify').addOption(requiredModelOption()))
     .description('label and probability of texts, by a model with a classifier (such as sentiment)')
     .argument('[text...]', 'the texts; - is standard input, one per line')
     .option('-f, --file <file>', 'take the texts from a file, one per line; - is standard input')

@@ -24,7 +24,7 @@ export function addInspect(program: Command, context: CliContext): void {
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  nibble inspect model.gguf\n  nibble inspect cpu --json\n  nibble inspect kernels model.gguf',
+      '\nExample:\n  nibble inspect model.gguf\n  nibble inspect cpu --json\n  nibble inspect kernels model.gguf',
     )
     .action((what: string, model: string | undefined, flags: InspectFlags, command: Command) =>
       runInspect(context, what, model, flags, command),

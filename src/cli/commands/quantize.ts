@@ -48,7 +48,7 @@ interface Flags extends OutputFlags {
 export function addQuantize(program: Command, context: CliContext): void {
   program
     .command('quantize')
-    .argument('<in>', 'a GGUF file, or the first of its shards')
+    .argument('<in>', 'a GGUF file, or any of its shards')
     .argument('<out>', 'the file to write')
     .argument('<type>', MIXES.map(({ name }) => name).join(' '))
     .description('a smaller copy of a GGUF model: fewer bits per weight')
