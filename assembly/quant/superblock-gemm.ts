@@ -74,16 +74,14 @@ import { SuperBlock, activationSum, four, headerBytes, minimum, start, superBloc
   const end = x0 + 8 * X8_BYTES;
   do {
     const block = u, xBlock = x0;
+    // Both halves' starts at once: a branch on the half would cost as much as computing them.
+    const first = f.split ? 0 : 1;
+    let b0 = start(f, x0, first), b1 = start(f, x1, first), b2 = start(f, x2, first), b3 = start(f, x3, first);
+    const c0 = f.split ? start(f, x0, 1) : b0, c1 = f.split ? start(f, x1, 1) : b1;
+    const c2 = f.split ? start(f, x2, 1) : b2, c3 = f.split ? start(f, x3, 1) : b3;
     do {
-      const half = f.split ? i32(u != block) : 1;
-      const b = x0 - (f.split && half ? 16 : 0);
-      let a00: v128, a10: v128, a20: v128, a30: v128;
-      if (f.offset) {
-        a00 = start(f, b, half); a10 = start(f, b + xStride, half);
-        a20 = start(f, b + 2 * xStride, half); a30 = start(f, b + 3 * xStride, half);
-      } else {
-        a00 = i32x4.splat(0); a10 = a00; a20 = a00; a30 = a00;
-      }
+      let a00 = b0, a10 = b1, a20 = b2, a30 = b3;
+      b0 = c0; b1 = c1; b2 = c2; b3 = c3;
       let a01 = a00, a11 = a10, a21 = a20, a31 = a30;
       const stepsEnd = u + stepsBytes(f);
       if (fromRegisters()) {
