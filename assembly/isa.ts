@@ -21,6 +21,8 @@ export const DOT4 = 2;
 // @ts-ignore: decorator
 @lazy export const MASK_0F: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
 // @ts-ignore: decorator
+@lazy export const MASK_F0: usize = memory.data<u8>([240, 240, 240, 240, 240, 240, 240, 240, 240, 240, 240, 240, 240, 240, 240, 240], 16);
+// @ts-ignore: decorator
 @lazy export const MASK_10: usize = memory.data<u8>([16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16], 16);
 // @ts-ignore: decorator
 @lazy export const MASK_30: usize = memory.data<u8>([48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48], 16);
@@ -34,6 +36,9 @@ export const DOT4 = 2;
 @lazy export const MASK_3F: usize = memory.data<u8>([63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63], 16);
 // @ts-ignore: decorator
 @lazy const MASK_F16: usize = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
+
+// @ts-ignore: decorator
+@lazy const TIMES_2_13: usize = memory.data<i16>([8192, 8192, 8192, 8192, 8192, 8192, 8192, 8192], 16);
 
 /** 2^112: what is missing in the exponent when the bits of an f16 are shifted into an f32. */
 const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
@@ -150,11 +155,21 @@ export function signedDot(): bool {
 
 // @ts-ignore: decorator
 @lazy const F16_SCALE_UP_X4: usize = memory.data<f32>([F16_SCALE_UP, F16_SCALE_UP, F16_SCALE_UP, F16_SCALE_UP], 16);
+/** 2^108. */
+const F16_SCALE_UP_16TH: f32 = F16_SCALE_UP / 16;
+// @ts-ignore: decorator
+@lazy const F16_SCALE_UP_16TH_X4: usize = memory.data<f32>([F16_SCALE_UP_16TH, F16_SCALE_UP_16TH, F16_SCALE_UP_16TH, F16_SCALE_UP_16TH], 16);
 
 /** f32x4 times 2^112: makes whole values of what f16Bits gives, or of a factor that meets it. */
 // @ts-ignore: decorator
 @inline export function scaleUp(x: v128): v128 {
   return f32x4.mul(x, v128.load(F16_SCALE_UP_X4));
+}
+
+/** A sixteenth of that, for the scales of weights that come times 16. */
+// @ts-ignore: decorator
+@inline export function scaleUp16th(x: v128): v128 {
+  return f32x4.mul(x, v128.load(F16_SCALE_UP_16TH_X4));
 }
 
 /**
@@ -163,6 +178,10 @@ export function signedDot(): bool {
  */
 // @ts-ignore: decorator
 @inline export function f16Bits(eight: v128, v: i32): v128 {
+  if (VARIANT == DOT4) {
+    const up = v128.load(TIMES_2_13);
+    return v128.and(v == 0 ? i32x4.extmul_low_i16x8_s(eight, up) : i32x4.extmul_high_i16x8_s(eight, up), v128.load(MASK_F16));
+  }
   if (v == 0) return v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(eight), 13), v128.load(MASK_F16));
   return v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(eight), 13), v128.load(MASK_F16));
 }

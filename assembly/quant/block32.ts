@@ -14,8 +14,9 @@
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
 import { DOT4, dotBias, dotStep, dotSum, f16Bits, madd, scaleUp } from '../isa';
+import { gemmDirect } from './block32-direct';
 import { interleave } from './repack';
-import { fromRegisters, looped, quarter, repeated } from './steps';
+import { dotBlock, looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class Block32 {
@@ -31,8 +32,8 @@ export abstract class Block32 {
   abstract get hasMinimum(): bool;
   /** The weights lie in a nibble plane alone, of which every step is unpacked alike. */
   abstract get plain(): bool;
-  /** Scales and minimums below are those of f16Bits, times 2^-112; otherwise they are whole. */
-  abstract get bits(): bool;
+  /** Makes up for what scales and minimums below lack (those of f16Bits: 2^112), for one of them or for the scale of the activations, which meets all scales. */
+  abstract whole(x: v128): v128;
   /** Scales of 4 rows, f32x4. */
   abstract scale(w: usize, v: i32): v128;
   /** Minimums of 4 rows, f32x4, as the file has them: weight = scale * stored + minimum. */
@@ -48,19 +49,13 @@ export abstract class F16Scaled32 extends Block32 {
   // @ts-ignore: decorator
   @inline get hasMinimum(): bool { return false; }
   // @ts-ignore: decorator
-  @inline get bits(): bool { return true; }
+  @inline whole(x: v128): v128 { return scaleUp(x); }
   // @ts-ignore: decorator
   @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
   // @ts-ignore: decorator
   @inline storedMinimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
   // @ts-ignore: decorator
   @inline minimum(w: usize, v: i32): v128 { return f32x4.splat(0); }
-}
-
-/** Makes up for what scales and minimums lack: for one of them, or for the scale of the activations, which meets all scales. */
-// @ts-ignore: decorator
-@inline function whole<F extends Block32>(f: F, x: v128): v128 {
-  return f.bits ? scaleUp(x) : x;
 }
 
 // @ts-ignore: decorator
@@ -71,25 +66,13 @@ export abstract class F16Scaled32 extends Block32 {
 // @ts-ignore: decorator
 @inline function addBlock<F extends Block32>(f: F, y: v128, acc: v128, w: usize, v: i32, xScale: v128, xSum: v128): v128 {
   y = madd(f32x4.convert_i32x4_s(dotSum(acc)), f32x4.mul(f.scale(w, v), xScale), y);
-  return f.hasMinimum ? madd(whole(f, f.minimum(w, v)), xSum, y) : y;
+  return f.hasMinimum ? madd(f.whole(f.minimum(w, v)), xSum, y) : y;
 }
 
 /** Row groups of a stream that meet the same activations in registers, of which ARM has enough. */
 // @ts-ignore: decorator
 @inline function groupsAtOnce(): i32 {
   return VARIANT == DOT4 ? 2 : 1;
-}
-
-/** All steps of one block for the four rows of a row vector; s0..s7 are the activations, repeated. */
-// @ts-ignore: decorator
-@inline function dotBlock<F extends Block32>(
-  f: F, w: usize, v: i32, acc: v128, s0: v128, s1: v128, s2: v128, s3: v128, s4: v128, s5: v128, s6: v128, s7: v128,
-): v128 {
-  acc = dotStep(acc, s0, f.weights(w, v, 0)); acc = dotStep(acc, s4, f.weights(w, v, 4));
-  acc = dotStep(acc, s1, f.weights(w, v, 1)); acc = dotStep(acc, s5, f.weights(w, v, 5));
-  acc = dotStep(acc, s2, f.weights(w, v, 2)); acc = dotStep(acc, s6, f.weights(w, v, 6));
-  acc = dotStep(acc, s3, f.weights(w, v, 3)); acc = dotStep(acc, s7, f.weights(w, v, 7));
-  return acc;
 }
 
 /**
@@ -116,7 +99,7 @@ export abstract class F16Scaled32 extends Block32 {
     }
     for (let p = x; p < xEnd; p += X8_BYTES) {
       const numbers = quarter(p + 32);
-      const xScale = whole(f, repeated(numbers, p, 8));
+      const xScale = f.whole(repeated(numbers, p, 8));
       const xSum = f.hasMinimum ? repeated(numbers, p, 9) : xScale;
       let a0 = f.offset ? dotBias(repeated(numbers, p, 10), f.offset) : i32x4.splat(0), a1 = a0, b0 = a0, b1 = a0;
       if (looped(f.plain)) {
@@ -179,8 +162,8 @@ export abstract class F16Scaled32 extends Block32 {
       v128.store(p, f.weights(w, v, 2), 64); v128.store(p, f.weights(w, v, 3), 96);
       v128.store(p, f.weights(w, v, 4), 128); v128.store(p, f.weights(w, v, 5), 160);
       v128.store(p, f.weights(w, v, 6), 192); v128.store(p, f.weights(w, v, 7), 224);
-      v128.store(p, whole(f, f.scale(w, v)), 256);
-      if (f.hasMinimum) v128.store(p, whole(f, f.minimum(w, v)), 288);
+      v128.store(p, f.whole(f.scale(w, v)), 256);
+      if (f.hasMinimum) v128.store(p, f.whole(f.minimum(w, v)), 288);
     }
     w += f.bytes;
     to += unpackedBytes(f);
@@ -199,37 +182,18 @@ export abstract class F16Scaled32 extends Block32 {
     let a00 = start(f, x0), a10 = start(f, x1), a20 = start(f, x2), a30 = start(f, x3);
     let a01 = a00, a11 = a10, a21 = a20, a31 = a30;
     const stepsEnd = u + 256;
-    if (fromRegisters()) {
-      do {
-        const q0 = quarter(x0), q1 = quarter(x1), q2 = quarter(x2), q3 = quarter(x3);
-        let w0 = v128.load(u, 0), w1 = v128.load(u, 16);
-        a00 = dotStep(a00, repeated(q0, x0, 0), w0); a01 = dotStep(a01, repeated(q0, x0, 0), w1); a10 = dotStep(a10, repeated(q1, x1, 0), w0); a11 = dotStep(a11, repeated(q1, x1, 0), w1);
-        a20 = dotStep(a20, repeated(q2, x2, 0), w0); a21 = dotStep(a21, repeated(q2, x2, 0), w1); a30 = dotStep(a30, repeated(q3, x3, 0), w0); a31 = dotStep(a31, repeated(q3, x3, 0), w1);
-        w0 = v128.load(u, 32); w1 = v128.load(u, 48);
-        a00 = dotStep(a00, repeated(q0, x0, 1), w0); a01 = dotStep(a01, repeated(q0, x0, 1), w1); a10 = dotStep(a10, repeated(q1, x1, 1), w0); a11 = dotStep(a11, repeated(q1, x1, 1), w1);
-        a20 = dotStep(a20, repeated(q2, x2, 1), w0); a21 = dotStep(a21, repeated(q2, x2, 1), w1); a30 = dotStep(a30, repeated(q3, x3, 1), w0); a31 = dotStep(a31, repeated(q3, x3, 1), w1);
-        w0 = v128.load(u, 64); w1 = v128.load(u, 80);
-        a00 = dotStep(a00, repeated(q0, x0, 2), w0); a01 = dotStep(a01, repeated(q0, x0, 2), w1); a10 = dotStep(a10, repeated(q1, x1, 2), w0); a11 = dotStep(a11, repeated(q1, x1, 2), w1);
-        a20 = dotStep(a20, repeated(q2, x2, 2), w0); a21 = dotStep(a21, repeated(q2, x2, 2), w1); a30 = dotStep(a30, repeated(q3, x3, 2), w0); a31 = dotStep(a31, repeated(q3, x3, 2), w1);
-        w0 = v128.load(u, 96); w1 = v128.load(u, 112);
-        a00 = dotStep(a00, repeated(q0, x0, 3), w0); a01 = dotStep(a01, repeated(q0, x0, 3), w1); a10 = dotStep(a10, repeated(q1, x1, 3), w0); a11 = dotStep(a11, repeated(q1, x1, 3), w1);
-        a20 = dotStep(a20, repeated(q2, x2, 3), w0); a21 = dotStep(a21, repeated(q2, x2, 3), w1); a30 = dotStep(a30, repeated(q3, x3, 3), w0); a31 = dotStep(a31, repeated(q3, x3, 3), w1);
-        u += 128; x0 += 16; x1 += 16; x2 += 16; x3 += 16;
-      } while (u < stepsEnd);
-    } else {
-      do {
-        const w0 = v128.load(u), w1 = v128.load(u, 16);
-        let s = v128.load32_splat(x0);
-        a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
-        s = v128.load32_splat(x1);
-        a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
-        s = v128.load32_splat(x2);
-        a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
-        s = v128.load32_splat(x3);
-        a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
-        u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
-      } while (u < stepsEnd);
-    }
+    do {
+      const w0 = v128.load(u), w1 = v128.load(u, 16);
+      let s = v128.load32_splat(x0);
+      a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
+      s = v128.load32_splat(x1);
+      a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
+      s = v128.load32_splat(x2);
+      a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
+      s = v128.load32_splat(x3);
+      a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
+      u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+    } while (u < stepsEnd);
     // x now points at its block's scale.
     const s0 = v128.load(u), s1 = v128.load(u, 16);
     let s = v128.load32_splat(x0);
@@ -300,6 +264,10 @@ const UNPACK_BLOCKS = 16;
   w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
 ): void {
   const f = changetype<F>(0);
+  if (VARIANT == DOT4) {
+    gemmDirect(f, w, x, xStride, y, yStride, tokens, blocks);
+    return;
+  }
   for (let first = 0; first < blocks; first += UNPACK_BLOCKS) {
     const count = min(UNPACK_BLOCKS, blocks - first);
     unpack(f, w, scratch, count);
@@ -325,11 +293,11 @@ const UNPACK_BLOCKS = 16;
   const f = changetype<F>(0);
   const v = row >> 2, lane = (row & 3) << 2;
   for (let b = 0; b < blocks; b++) {
-    v128.store(scratch, whole(f, f.scale(w, v)));
+    v128.store(scratch, f.whole(f.scale(w, v)));
     const scale = load<f32>(scratch + lane);
     let least: f32 = 0;
     if (f.hasMinimum) {
-      v128.store(scratch, whole(f, f.storedMinimum(w, v)));
+      v128.store(scratch, f.whole(f.storedMinimum(w, v)));
       least = load<f32>(scratch + lane);
     }
     for (let i = 0; i < 8; i++) {

@@ -6,6 +6,7 @@
 import * as float from './float';
 import * as interleaved from './q4_0-interleaved';
 import * as q4_0 from './q4_0';
+import * as q4_0Signed from './q4_0-signed';
 import * as q4_0Rows from './q4_0-rows';
 import * as q4_0_4x4 from './q4_0-4x4';
 import * as q4_0_4x8 from './q4_0-4x8';
@@ -43,6 +44,7 @@ const DEQUANTIZE = 2;
 /** Function-table index of a kernel; 0 for an unknown format. */
 export function kernelIndex(format: i32, kind: i32): u32 {
   if (VARIANT == DOT4 && signedDot()) {
+    if (format == 3) return pick(kind, q4_0Signed.gemv.index, q4_0Signed.gemm.index, q4_0Signed.dequantize.index, q4_0Signed.repack.index);
     if (format == 7) return pick(kind, q8_0Signed.gemv.index, q8_0Signed.gemm.index, q8_0Signed.dequantize.index, q8_0Signed.repack.index);
     if (format == 13) return pick(kind, iq4_nlSigned.gemv.index, iq4_nlSigned.gemm.index, iq4_nlSigned.dequantize.index, iq4_nlSigned.repack.index);
     if (format == 19) return pick(kind, iq4_xsSigned.gemv.index, iq4_xsSigned.gemm.index, iq4_xsSigned.dequantize.index, iq4_xsSigned.repack.index);

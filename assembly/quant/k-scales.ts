@@ -1,4 +1,5 @@
 /** The 6-bit integer scales of the K formats, as ggml packs them. */
+import { DOT4 } from '../isa';
 import { storeScale } from './repack';
 
 
@@ -38,4 +39,16 @@ import { storeScale } from './repack';
   const low = run < 8 ? load<u8>(p + run) & 15 : load<u8>(p + run - 8) >> 4;
   const high = (load<u8>(p + 8 + (run & 3)) >> <u8>((run >> 2) << 1)) & 3;
   return <i8>(low | (high << 4)) - 32;
+}
+
+// [scales: 8 x u8][minimums: 8 x u8] of a block of 8 rows, as i16x8. x86 widens what it loads, ARM shares the load.
+
+// @ts-ignore: decorator
+@inline export function blockScales(w: usize): v128 {
+  return VARIANT == DOT4 ? i16x8.extend_low_i8x16_u(v128.load(w)) : v128.load8x8_u(w);
+}
+
+// @ts-ignore: decorator
+@inline export function blockMinimums(w: usize): v128 {
+  return VARIANT == DOT4 ? i16x8.extend_high_i8x16_u(v128.load(w)) : v128.load8x8_u(w + 8);
 }

@@ -35,7 +35,7 @@ import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } f
   // @ts-ignore: decorator
   @inline get plain(): bool { return true; }
   // @ts-ignore: decorator
-  @inline get bits(): bool { return false; }
+  @inline whole(x: v128): v128 { return x; }
   // @ts-ignore: decorator
   @inline scale(w: usize, v: i32): v128 { return halfPowerOfTwo(w + (v << 2)); }
   // @ts-ignore: decorator

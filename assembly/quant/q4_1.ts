@@ -6,7 +6,7 @@
  *   16   8 x f16   m
  *   32   nibble plane, 128 bytes (planes.ts)
  */
-import { f16Bits } from '../isa';
+import { f16Bits, scaleUp } from '../isa';
 import { nibble } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
@@ -21,7 +21,7 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get plain(): bool { return true; }
   // @ts-ignore: decorator
-  @inline get bits(): bool { return true; }
+  @inline whole(x: v128): v128 { return scaleUp(x); }
   // @ts-ignore: decorator
   @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
   // @ts-ignore: decorator

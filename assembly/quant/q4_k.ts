@@ -11,7 +11,7 @@
  *          8    8 x u8   m
  *          16   nibble plane, 128 bytes (planes.ts)
  */
-import { packAffine } from './k-scales';
+import { blockMinimums, blockScales, packAffine } from './k-scales';
 import { nibble, nibblesAt, nibblesOf, storeVectors } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
@@ -30,9 +30,9 @@ import { gemmSuperBlock } from './superblock-gemm';
   // @ts-ignore: decorator
   @inline get split(): bool { return false; }
   // @ts-ignore: decorator
-  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_u(w); }
+  @inline scales(w: usize, half: i32): v128 { return blockScales(w); }
   // @ts-ignore: decorator
-  @inline minimums(w: usize, half: i32): v128 { return v128.load8x8_u(w + 8); }
+  @inline minimums(w: usize, half: i32): v128 { return blockMinimums(w); }
   // @ts-ignore: decorator
   @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<u8>(w + row); }
   // @ts-ignore: decorator

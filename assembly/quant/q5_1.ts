@@ -10,7 +10,7 @@
  *
  * Sums of unsigned 5-bit weights would leave 16 bits, so kernels count q - 16 and add 16 d to the minimum.
  */
-import { f16Bits } from '../isa';
+import { f16Bits, scaleUp } from '../isa';
 import { bits, fifthBit, nibble, storeBits } from './planes';
 import { Block32, dequantizeBlock32, gemmBlock32, gemvBlock32, repackBlock32 } from './block32';
 import { storeScale } from './repack';
@@ -25,7 +25,7 @@ import { storeScale } from './repack';
   // @ts-ignore: decorator
   @inline get plain(): bool { return false; }
   // @ts-ignore: decorator
-  @inline get bits(): bool { return true; }
+  @inline whole(x: v128): v128 { return scaleUp(x); }
   // @ts-ignore: decorator
   @inline scale(w: usize, v: i32): v128 { return f16Bits(v128.load(w), v); }
   // @ts-ignore: decorator

@@ -13,7 +13,7 @@
  *          48   paired nibbles, 128 bytes
  */
 import { dotSteps } from '../isa';
-import { packAffine } from './k-scales';
+import { blockMinimums, blockScales, packAffine } from './k-scales';
 import { bits, fifthBit, nibblesAt, nibblesOf, pairedNibble, storeBitsOfBlocks } from './planes';
 import { dequantizeSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
@@ -41,9 +41,9 @@ import { HalvedSuperBlock, gemvHalves } from './superblock-halves';
   // @ts-ignore: decorator
   @inline get sixteen(): bool { return false; }
   // @ts-ignore: decorator
-  @inline scales(w: usize, half: i32): v128 { return v128.load8x8_u(w); }
+  @inline scales(w: usize, half: i32): v128 { return blockScales(w); }
   // @ts-ignore: decorator
-  @inline minimums(w: usize, half: i32): v128 { return v128.load8x8_u(w + 8); }
+  @inline minimums(w: usize, half: i32): v128 { return blockMinimums(w); }
   // @ts-ignore: decorator
   @inline rowScale(w: usize, row: i32, half: i32): i32 { return load<u8>(w + row); }
   // @ts-ignore: decorator

@@ -2,9 +2,9 @@
  * GEMM for the K formats: super-blocks are unpacked once and meet all tokens. Same arithmetic, in the same order, as
  * the GEMV in superblock.ts.
  */
-import { dotStep, dotSumScaled, f16x4, madd, scaleLanes } from '../isa';
+import { DOT4, dotStep, dotSumScaled, f16x4, madd, scaleLanes } from '../isa';
 import { X8_BYTES, X8_SCALE } from './activations';
-import { fromRegisters, quarter, repeated } from './steps';
+import { gemmSuperDirect } from './superblock-direct';
 import { SuperBlock, activationSum, four, headerBytes, minimum, start, superBlockBytes } from './superblock';
 
 /** s += (scale * dot) * scale_x, the scale as unpacked: see scaleLanes. */
@@ -84,37 +84,18 @@ import { SuperBlock, activationSum, four, headerBytes, minimum, start, superBloc
       b0 = c0; b1 = c1; b2 = c2; b3 = c3;
       let a01 = a00, a11 = a10, a21 = a20, a31 = a30;
       const stepsEnd = u + stepsBytes(f);
-      if (fromRegisters()) {
-        do {
-          const q0 = quarter(x0), q1 = quarter(x1), q2 = quarter(x2), q3 = quarter(x3);
-          let w0 = v128.load(u, 0), w1 = v128.load(u, 16);
-          a00 = dotStep(a00, repeated(q0, x0, 0), w0); a01 = dotStep(a01, repeated(q0, x0, 0), w1); a10 = dotStep(a10, repeated(q1, x1, 0), w0); a11 = dotStep(a11, repeated(q1, x1, 0), w1);
-          a20 = dotStep(a20, repeated(q2, x2, 0), w0); a21 = dotStep(a21, repeated(q2, x2, 0), w1); a30 = dotStep(a30, repeated(q3, x3, 0), w0); a31 = dotStep(a31, repeated(q3, x3, 0), w1);
-          w0 = v128.load(u, 32); w1 = v128.load(u, 48);
-          a00 = dotStep(a00, repeated(q0, x0, 1), w0); a01 = dotStep(a01, repeated(q0, x0, 1), w1); a10 = dotStep(a10, repeated(q1, x1, 1), w0); a11 = dotStep(a11, repeated(q1, x1, 1), w1);
-          a20 = dotStep(a20, repeated(q2, x2, 1), w0); a21 = dotStep(a21, repeated(q2, x2, 1), w1); a30 = dotStep(a30, repeated(q3, x3, 1), w0); a31 = dotStep(a31, repeated(q3, x3, 1), w1);
-          w0 = v128.load(u, 64); w1 = v128.load(u, 80);
-          a00 = dotStep(a00, repeated(q0, x0, 2), w0); a01 = dotStep(a01, repeated(q0, x0, 2), w1); a10 = dotStep(a10, repeated(q1, x1, 2), w0); a11 = dotStep(a11, repeated(q1, x1, 2), w1);
-          a20 = dotStep(a20, repeated(q2, x2, 2), w0); a21 = dotStep(a21, repeated(q2, x2, 2), w1); a30 = dotStep(a30, repeated(q3, x3, 2), w0); a31 = dotStep(a31, repeated(q3, x3, 2), w1);
-          w0 = v128.load(u, 96); w1 = v128.load(u, 112);
-          a00 = dotStep(a00, repeated(q0, x0, 3), w0); a01 = dotStep(a01, repeated(q0, x0, 3), w1); a10 = dotStep(a10, repeated(q1, x1, 3), w0); a11 = dotStep(a11, repeated(q1, x1, 3), w1);
-          a20 = dotStep(a20, repeated(q2, x2, 3), w0); a21 = dotStep(a21, repeated(q2, x2, 3), w1); a30 = dotStep(a30, repeated(q3, x3, 3), w0); a31 = dotStep(a31, repeated(q3, x3, 3), w1);
-          u += 128; x0 += 16; x1 += 16; x2 += 16; x3 += 16;
-        } while (u < stepsEnd);
-      } else {
-        do {
-          const w0 = v128.load(u), w1 = v128.load(u, 16);
-          let s = v128.load32_splat(x0);
-          a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
-          s = v128.load32_splat(x1);
-          a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
-          s = v128.load32_splat(x2);
-          a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
-          s = v128.load32_splat(x3);
-          a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
-          u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
-        } while (u < stepsEnd);
-      }
+      do {
+        const w0 = v128.load(u), w1 = v128.load(u, 16);
+        let s = v128.load32_splat(x0);
+        a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
+        s = v128.load32_splat(x1);
+        a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
+        s = v128.load32_splat(x2);
+        a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
+        s = v128.load32_splat(x3);
+        a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
+        u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+      } while (u < stepsEnd);
       const s0 = v128.load(u), s1 = v128.load(u, 16);
       let s = v128.load32_splat(xBlock, X8_SCALE);
       f00 = addHalf(f00, a00, s0, s); f01 = addHalf(f01, a01, s1, s);
@@ -215,6 +196,10 @@ import { SuperBlock, activationSum, four, headerBytes, minimum, start, superBloc
   w: usize, x: usize, xStride: usize, y: usize, yStride: usize, tokens: i32, blocks: i32, scratch: usize,
 ): void {
   const f = changetype<F>(0);
+  if (VARIANT == DOT4) {
+    gemmSuperDirect(f, w, x, xStride, y, yStride, tokens, blocks);
+    return;
+  }
   for (let first = 0; first < blocks; first += 16) {
     const two = first + 8 < blocks;
     unpack(f, w, scratch);

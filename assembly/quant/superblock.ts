@@ -15,9 +15,9 @@
  *   m = sum over blocks, halves: minimum * sum_x             y += m * -dmin
  * scale * dot is an exact integer.
  */
-import { dotBias, dotStep, dotSum, f16Bits, f16ToF32, madd, scaleUp, sumsLess, wholeSum } from '../isa';
+import { DOT4, dotBias, dotStep, dotSum, f16Bits, f16ToF32, madd, scaleUp, sumsLess, wholeSum } from '../isa';
 import { Packed, column, repackRows } from './repack';
-import { looped, quarter, repeated } from './steps';
+import { dotBlock, fromRegisters, lane, looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS_LOW, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class SuperBlock extends Packed {
@@ -59,6 +59,12 @@ export abstract class SuperBlock extends Packed {
   return headerBytes(f) + 8 * f.blockBytes;
 }
 
+/** Whether sums are emptied after 4 steps: with sums of 32 bits, only where the scale changes. */
+// @ts-ignore: decorator
+@inline export function halved<F extends SuperBlock>(f: F): bool {
+  return VARIANT == DOT4 ? f.sixteen : f.split;
+}
+
 /** Start of an accumulator: for the first or second half of a block, or for all of it. */
 // @ts-ignore: decorator
 @inline export function start<F extends SuperBlock>(f: F, x: usize, half: i32): v128 {
@@ -75,6 +81,12 @@ export abstract class SuperBlock extends Packed {
   let sums = v128.load32_splat(x, X8_SUMS_LOW);
   if (half) sums = sumsLess(v128.load32_splat(x, X8_SUMS), sums);
   return f32x4.mul(f32x4.convert_i32x4_s(wholeSum(sums)), v128.load32_splat(x, X8_SCALE));
+}
+
+/** The last of the block's activationSum, from the registers that hold its numbers (ARM) or from memory. */
+// @ts-ignore: decorator
+@inline function sumOf<F extends SuperBlock>(f: F, numbers: v128, x: usize): v128 {
+  return fromRegisters() && !f.sixteen ? lane(numbers, 1) : activationSum(f, x, 1);
 }
 
 /** Rows 4v .. 4v + 3 of eight i16, as i32x4. V8 joins the two halves of one vector to 256 bits. */
@@ -148,16 +160,22 @@ export abstract class SuperBlock extends Packed {
         } else {
           const low = quarter(p), high = quarter(p + 16);
           let s0 = repeated(low, p, 0), s1 = repeated(low, p, 1), s2 = repeated(low, p, 2), s3 = repeated(low, p, 3);
-          a0 = dotSteps(f, a, 0, 0, a0, s0, s1, s2, s3); a1 = dotSteps(f, a, 1, 0, a1, s0, s1, s2, s3);
-          b0 = dotSteps(f, b, 0, 0, b0, s0, s1, s2, s3); b1 = dotSteps(f, b, 1, 0, b1, s0, s1, s2, s3);
-          if (f.split) {
-            sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
-            sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
-            a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
+          if (halved(f) || !fromRegisters()) {
+            a0 = dotSteps(f, a, 0, 0, a0, s0, s1, s2, s3); a1 = dotSteps(f, a, 1, 0, a1, s0, s1, s2, s3);
+            b0 = dotSteps(f, b, 0, 0, b0, s0, s1, s2, s3); b1 = dotSteps(f, b, 1, 0, b1, s0, s1, s2, s3);
+            if (halved(f)) {
+              sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
+              sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
+              a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
+            }
+            s0 = repeated(high, p, 4); s1 = repeated(high, p, 5); s2 = repeated(high, p, 6); s3 = repeated(high, p, 7);
+            a0 = dotSteps(f, a2, 0, 1, a0, s0, s1, s2, s3); a1 = dotSteps(f, a2, 1, 1, a1, s0, s1, s2, s3);
+            b0 = dotSteps(f, b2, 0, 1, b0, s0, s1, s2, s3); b1 = dotSteps(f, b2, 1, 1, b1, s0, s1, s2, s3);
+          } else {
+            const s4 = repeated(high, p, 4), s5 = repeated(high, p, 5), s6 = repeated(high, p, 6), s7 = repeated(high, p, 7);
+            a0 = dotBlock(f, a, 0, a0, s0, s1, s2, s3, s4, s5, s6, s7); a1 = dotBlock(f, a, 1, a1, s0, s1, s2, s3, s4, s5, s6, s7);
+            b0 = dotBlock(f, b, 0, b0, s0, s1, s2, s3, s4, s5, s6, s7); b1 = dotBlock(f, b, 1, b1, s0, s1, s2, s3, s4, s5, s6, s7);
           }
-          s0 = repeated(high, p, 4); s1 = repeated(high, p, 5); s2 = repeated(high, p, 6); s3 = repeated(high, p, 7);
-          a0 = dotSteps(f, a2, 0, 1, a0, s0, s1, s2, s3); a1 = dotSteps(f, a2, 1, 1, a1, s0, s1, s2, s3);
-          b0 = dotSteps(f, b2, 0, 1, b0, s0, s1, s2, s3); b1 = dotSteps(f, b2, 1, 1, b1, s0, s1, s2, s3);
         }
         if (f.sixteen) {
           const secondA = f.scales(a, 1), secondB = f.scales(b, 1);
@@ -168,7 +186,7 @@ export abstract class SuperBlock extends Packed {
           sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
         }
         if (f.hasMinimum) {
-          const all = activationSum(f, p, 1), low = f.sixteen ? activationSum(f, p, 0) : all;
+          const all = sumOf(f, numbers, p), low = f.sixteen ? activationSum(f, p, 0) : all;
           ma0 = addMinimums(f, ma0, a, 0, low, all); ma1 = addMinimums(f, ma1, a, 1, low, all);
           mb0 = addMinimums(f, mb0, b, 0, low, all); mb1 = addMinimums(f, mb1, b, 1, low, all);
         }

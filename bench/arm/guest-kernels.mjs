@@ -4,7 +4,7 @@
  * usage: guest-kernels.mjs VARIANT FORMAT,...
  */
 import { compileKernels, count, setCompiler } from './guest.mjs';
-import { GEMM_TOKENS, PRODUCT } from './plan.mjs';
+import { GEMM_TOKENS, IDLE, PRODUCT } from './plan.mjs';
 
 setCompiler();
 const { Matmul, MATMUL_FORMATS } = await import('../matmul.mjs');
@@ -18,6 +18,9 @@ for (const format of MATMUL_FORMATS.filter(({ name }) => wanted.split(',').inclu
     // The first step pays for compiling.
     for (let i = 0; i < 2; i++) product.step();
     count(`${kernel}:${format.name}`, () => product.step());
+    // The JavaScript around a step, which is no part of the kernel: a step in which all chunks are taken.
+    const chunks = product.chunksTaken();
+    count(`${IDLE}${kernel}:${format.name}`, () => product.step(chunks));
     await product.close();
   }
 }

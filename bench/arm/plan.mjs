@@ -34,3 +34,6 @@ export const MATRICES = [
 /** Each count is the least of so many, for this many steps: the JavaScript around a step is compiled and collected. */
 export const REPEATS = 3;
 export const STEPS = 4;
+
+/** Before the tag of a kernel: what its step costs without any work. */
+export const IDLE = 'idle:';

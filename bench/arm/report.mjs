@@ -1,7 +1,7 @@
 // @ts-check
 /** From counts to tables, and against the budget. */
 import { markdown } from '../table.mjs';
-import { COUNTED_TOKENS, GEMM_TOKENS, MATRICES, PRODUCT, STEPS, WORKERS } from './plan.mjs';
+import { COUNTED_TOKENS, GEMM_TOKENS, IDLE, MATRICES, PRODUCT, STEPS, WORKERS } from './plan.mjs';
 
 /** @type {typeof import('../../tools/arm/balance.ts')} */
 const { imbalance, shareOut } = await import(
@@ -37,9 +37,10 @@ const { imbalance, shareOut } = await import(
 /** Classes of instructions that multiply, from the one that does most. */
 const MULTIPLIERS = /** @type {const} */ (['sdot', 'smull', 'fmla']);
 
-/** @param {ReadonlyMap<string, Counts>} counts @returns {Kernel[]} */
+/** Without what a step costs that has nothing to do (IDLE). @param {ReadonlyMap<string, Counts>} counts @returns {Kernel[]} */
 export function kernelsOf(counts) {
-  return [...counts].map(([tag, found]) => {
+  const kernels = [...counts].filter(([tag]) => !tag.startsWith(IDLE));
+  return kernels.map(([tag, found]) => {
     const [kernel = '', format = ''] = tag.split(':');
     const units = (STEPS * PRODUCT.rows * PRODUCT.columns * (kernel === 'gemm' ? GEMM_TOKENS : 1)) / 32;
     const of = {
@@ -51,7 +52,7 @@ export function kernelsOf(counts) {
     const multiplier = MULTIPLIERS.find((name) => of[name] / units >= 0.5);
     return {
       name: `${kernel} ${format}`,
-      instructions: (found['total'] ?? NaN) / units,
+      instructions: ((found['total'] ?? NaN) - (counts.get(`${IDLE}${tag}`)?.['total'] ?? NaN)) / units,
       by: multiplier ? `${(of[multiplier] / units).toFixed(1)} ${multiplier}` : 'mul',
     };
   });

@@ -35,12 +35,14 @@ describe('counts', () => {
     ]);
   });
 
-  it('become instructions for 32 weights', () => {
+  it('become instructions for 32 weights, less those of a step without work', () => {
     const units = (STEPS * PRODUCT.rows * PRODUCT.columns) / 32;
     const kernels = kernelsOf(
       new Map([
-        ['gemv:Q4_0', { total: 9 * units, sdot: 0, sdot_lane: 2 * units, smull: 0, fmla: 0.3 * units }],
+        ['gemv:Q4_0', { total: 9 * units + 70, sdot: 0, sdot_lane: 2 * units, smull: 0, fmla: 0.3 * units }],
+        ['idle:gemv:Q4_0', { total: 70, sdot: 0, sdot_lane: 0, smull: 0, fmla: 0 }],
         ['gemm:Q8_0', { total: 16 * 9 * units, sdot: 0, sdot_lane: 0, smull: 16 * 8 * units, fmla: 0 }],
+        ['idle:gemm:Q8_0', { total: 0, sdot: 0, sdot_lane: 0, smull: 0, fmla: 0 }],
       ]),
     );
     expect(kernels).toEqual([
