@@ -9,8 +9,8 @@
  * ranges of weights are searched, group by group (clipping.ts), but for queries and keys, as the authors do.
  *
  * Q is the quantizer of the type that is asked for, and searches for its scales with importance, that is by the error
- * weighted with the mean squares of X / s, where the type has such a search. alpha = 0 with whole ranges is importance
- * alone: on the calibration samples AWQ is never worse than that.
+ * weighted with the mean squares of X / s, where the type has such a search. alpha = 0 with whole ranges, which is importance
+ * alone, is among what is compared.
  *
  * Simplified:
  * - The error is taken on samples of the calibration tokens, and of each matrix on its own: attention and feed-forward

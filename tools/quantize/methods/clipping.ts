@@ -4,8 +4,11 @@
  * largest magnitude, 1, 0.95 ... 0.5, for which rounding makes the least error of the group's share in the outputs,
  * |X_g (Q(clip(w_g)) - w_g)|^2. Q is the quantizer of the target type.
  *
- * Different from the paper: groups of a super-block of a K type share f16 scales, so what a group's neighbours choose
- * changes its values a little; a block whose groups' choices do not lessen its error together stays as it was.
+ * Different from the paper:
+ * - Groups are those of the type, 16 or 32 columns, not 128.
+ * - What a group's neighbours choose changes its values a little: groups of a super-block of a K type share f16 scales, and
+ *   with importance the searches of Q4_0 to Q5_1 look at the whole row. A block whose groups' choices do not lessen its
+ *   error together stays as it was.
  */
 import { rowBytes, tensorType } from '../../../src/gguf/tensor-types.ts';
 import { BUFFERS, ROW_SCRATCH, type Treatment } from '../kernels.ts';
