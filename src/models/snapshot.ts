@@ -4,8 +4,8 @@
  * goes on.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { StoreError, UsageError } from '../errors.ts';
 import { writableHome } from '../platform/node/paths.ts';
 import { megabytes, requireSpace, sha256Of } from './disk.ts';
@@ -58,14 +58,12 @@ export function parseSnapshotSpec(text: string): SnapshotSpec {
   return { repository, revision };
 }
 
-/** Fetches what is missing. Throws UsageError, StoreError or AbortedError; what has arrived stays for the next call. */
+/** Fetches what is missing; offline, takes what is there. Throws UsageError, StoreError or AbortedError; what has arrived stays for the next call. */
 export async function pullSnapshot(text: string, options: SnapshotOptions = {}): Promise<Snapshot> {
   const spec = parseSnapshotSpec(text);
   const settings = settingsOf(options);
-  if (settings.offline) {
-    throw new StoreError('ERR_STORE_OFFLINE', `${text} cannot be fetched: nibble is offline (--offline)`);
-  }
   const folder = options.localDir ?? (await storeFolder(spec, settings));
+  if (settings.offline) return fetchedBefore(text, spec, folder);
   await mkdir(folder, { recursive: true });
   const http = await openHttp(settings);
   const onWait = (): void =>
@@ -77,6 +75,24 @@ export async function pullSnapshot(text: string, options: SnapshotOptions = {}):
   } finally {
     await http.close();
   }
+}
+
+/** Without a network: what is there, as far as its files are whole. Whether some are missing, nobody can say. */
+async function fetchedBefore(text: string, spec: SnapshotSpec, folder: string): Promise<Snapshot> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  const paths = found
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.nibble-pull'))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  if (paths.length === 0 || paths.some((path) => /\.part(\.json)?$/.test(path))) {
+    const problem = paths.length === 0 ? 'cannot be fetched' : `is not whole in ${folder}`;
+    throw new StoreError('ERR_STORE_OFFLINE', `${text} ${problem}: nibble is offline (--offline)`);
+  }
+  const files: Snapshot['files'] = [];
+  for (const path of paths.sort()) {
+    files.push({ path, bytes: await sizeOf(join(folder, path)), fetched: false });
+  }
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  return { folder, repository: spec.repository, revision: spec.revision, files, bytes };
 }
 
 async function storeFolder({ repository, revision }: SnapshotSpec, settings: Settings): Promise<string> {

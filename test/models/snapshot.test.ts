@@ -147,10 +147,17 @@ describe('pullSnapshot', () => {
     },
   );
 
-  it('into the store where no folder is named; not at all offline', async () => {
+  it('into the store where no folder is named; offline, what was fetched before', async () => {
     const snapshot = await pull(undefined, { localDir: undefined, home: folder, paths: /config/ });
     expect(snapshot.folder).toBe(join(folder, 'checkpoints', 'owner', 'checkpoint', 'main'));
-    await expect(pull(undefined, { offline: true })).rejects.toMatchObject({ code: 'ERR_STORE_OFFLINE' });
+    const offline = { localDir: undefined, home: folder, offline: true };
+    const again = await pull(undefined, offline);
+    expect(again.folder).toBe(snapshot.folder);
+    expect(again.files).toEqual(snapshot.files.map((file) => ({ ...file, fetched: false })));
+    await writeFile(join(snapshot.folder, 'model.safetensors.part'), 'begun');
+    await expect(pull(undefined, offline)).rejects.toThrow(/is not whole in/);
+    const nowhere = { ...offline, localDir: join(folder, 'nowhere') };
+    await expect(pull(undefined, nowhere)).rejects.toMatchObject({ code: 'ERR_STORE_OFFLINE' });
   });
 });
 
