@@ -21,6 +21,7 @@ import { dotBlock, fromRegisters, lane, looped, quarter, repeated } from './step
 import { X8_BYTES, X8_SUMS_LOW, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class SuperBlock extends Packed {
+  // `pack` brings in a row's scales, minimums and bit planes; its other planes come four rows at a time, in parts:
   /** 8: the words of a block's nibbles are interleaved as they are; 16: a block has two halves of 16 columns. */
   abstract get parts(): i32;
   /** A vector of words (steps) of a part, from a row of the file's super-block at `from`. */
