@@ -12,7 +12,7 @@ import { type Logprobs, logprobsOf } from './sampling/logprobs.ts';
 import { type SamplerOptions, biasSteps, defaultChain, resolveSampling } from './sampling/options.ts';
 import { createPreselection } from './sampling/preselection.ts';
 import { randomSeed, seededRandom } from './sampling/random.ts';
-import { likeliest, loadLargest } from './sampling/select.ts';
+import { loadLargest } from './sampling/select.ts';
 import { acceptOrDraw, distributionOf, type Distribution, type Verdict } from './sampling/speculative.ts';
 
 export { SAMPLING_DEFAULTS, type SamplerOptions } from './sampling/options.ts';
@@ -76,7 +76,10 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
   };
 
   const sampleGreedy = (logits: Float32Array, history: readonly number[]): Sampled => {
-    if (chain.length === 0) return { id: likeliest(logits), probability: 1 };
+    // One pass that checks all logits, too; the first of equals is kept.
+    if (chain.length === 0) {
+      return { id: loadLargest(workspace(vocabularySize), logits, 1, []).ids[0]!, probability: 1 };
+    }
     const c = loadAndApply(logits, history);
     const best = c.best();
     if (c.logits[best] === -Infinity) c.weigh(); // refuses: all are banned

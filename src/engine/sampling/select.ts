@@ -125,36 +125,6 @@ export function loadLargest(
   return c;
 }
 
-/**
- * The token of the largest logit, the first of equals: four are refused by one branch, in the pass that checks them.
- *
- * @throws ModelError on NaN or infinite logits
- */
-export function likeliest(logits: Float32Array): number {
-  const n = logits.length;
-  let best = 0;
-  let bar = logits[0]!;
-  let nothing = bar * 0;
-  let i = 1;
-  for (; i + 3 < n; i += 4) {
-    const x = logits[i]!;
-    const y = logits[i + 1]!;
-    const z = logits[i + 2]!;
-    const w = logits[i + 3]!;
-    nothing += (x + y + z + w) * 0;
-    if (x <= bar && y <= bar && z <= bar && w <= bar) continue;
-    for (let at = i; at < i + 4; at++) {
-      if (logits[at]! > bar) bar = logits[(best = at)]!;
-    }
-  }
-  for (; i < n; i++) {
-    nothing += logits[i]! * 0;
-    if (logits[i]! > bar) bar = logits[(best = i)]!;
-  }
-  if (nothing !== 0) checkFinite(logits);
-  return best;
-}
-
 /** a comes after b: larger key, or, between equals, the later token id. */
 function after(c: Candidates, a: number, b: number): boolean {
   const x = c.keys[a]!;
