@@ -108,10 +108,9 @@ export function signedDot(): bool {
   return i32x4.dot_i16x8_s(acc, v128.load(ONES_I16));
 }
 
-/** The row sums times the rows' integer scales, as laid out by scaleLanes. */
+/** The row sums of 16 bits times the rows' integer scales, as laid out by twice. */
 // @ts-ignore: decorator
 @inline export function dotSumScaled(acc: v128, scales: v128): v128 {
-  if (VARIANT == DOT4) return i32x4.mul(acc, scales);
   return i32x4.dot_i16x8_s(acc, scales);
 }
 
@@ -120,13 +119,6 @@ export function signedDot(): bool {
 @inline export function twice(eight: v128, v: i32): v128 {
   const four = v == 0 ? i32x4.extend_low_i16x8_u(eight) : i32x4.extend_high_i16x8_u(eight);
   return v128.or(four, i32x4.shl(four, 16));
-}
-
-/** Integer scales, i32x4, as dotSumScaled wants them: for 16-bit sums, twice in each row's pair of lanes. */
-// @ts-ignore: decorator
-@inline export function scaleLanes(scales: v128): v128 {
-  if (VARIANT == DOT4) return scales;
-  return v128.or(v128.and(scales, i32x4.splat(0xffff)), i32x4.shl(scales, 16));
 }
 
 /**

@@ -2,12 +2,12 @@
  * GEMM for the K formats: super-blocks are unpacked once and meet all tokens. Same arithmetic, in the same order, as
  * the GEMV in superblock.ts.
  */
-import { DOT4, dotStep, dotSumScaled, f16x4, madd, scaleLanes } from '../isa';
+import { DOT4, dotStep, dotSumScaled, f16x4, madd, twice } from '../isa';
 import { X8_BYTES, X8_SCALE } from './activations';
 import { gemmSuperDirect } from './superblock-direct';
-import { SuperBlock, activationSum, four, headerBytes, minimum, start, superBlockBytes } from './superblock';
+import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes } from './superblock';
 
-/** s += (scale * dot) * scale_x, the scale as unpacked: see scaleLanes. */
+/** s += (scale * dot) * scale_x, the scale as unpacked: see twice. */
 // @ts-ignore: decorator
 @inline function addHalf(s: v128, acc: v128, scale: v128, xScale: v128): v128 {
   return madd(f32x4.convert_i32x4_s(dotSumScaled(acc, scale)), xScale, s);
@@ -38,12 +38,12 @@ import { SuperBlock, activationSum, four, headerBytes, minimum, start, superBloc
       v128.store(p, f.weights(w, v, 0)); v128.store(p, f.weights(w, v, 1), 32);
       v128.store(p, f.weights(w, v, 2), 64); v128.store(p, f.weights(w, v, 3), 96);
       if (f.split) {
-        v128.store(p, scaleLanes(four(f.scales(w, 0), v)), 128);
+        v128.store(p, twice(f.scales(w, 0), v), 128);
         p += 32;
       }
       v128.store(p, f.weights(w, v, 4), 128); v128.store(p, f.weights(w, v, 5), 160);
       v128.store(p, f.weights(w, v, 6), 192); v128.store(p, f.weights(w, v, 7), 224);
-      v128.store(p, scaleLanes(four(f.scales(w, 1), v)), 256);
+      v128.store(p, twice(f.scales(w, 1), v), 256);
     }
     w += f.blockBytes;
     to += f.split ? 320 : 288;

@@ -161,14 +161,12 @@ export abstract class SuperBlock extends Packed {
         } else {
           const low = quarter(p), high = quarter(p + 16);
           let s0 = repeated(low, p, 0), s1 = repeated(low, p, 1), s2 = repeated(low, p, 2), s3 = repeated(low, p, 3);
-          if (halved(f) || !fromRegisters()) {
+          if (halved(f)) {
             a0 = dotSteps(f, a, 0, 0, a0, s0, s1, s2, s3); a1 = dotSteps(f, a, 1, 0, a1, s0, s1, s2, s3);
             b0 = dotSteps(f, b, 0, 0, b0, s0, s1, s2, s3); b1 = dotSteps(f, b, 1, 0, b1, s0, s1, s2, s3);
-            if (halved(f)) {
-              sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
-              sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
-              a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
-            }
+            sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
+            sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
+            a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
             s0 = repeated(high, p, 4); s1 = repeated(high, p, 5); s2 = repeated(high, p, 6); s3 = repeated(high, p, 7);
             a0 = dotSteps(f, a2, 0, 1, a0, s0, s1, s2, s3); a1 = dotSteps(f, a2, 1, 1, a1, s0, s1, s2, s3);
             b0 = dotSteps(f, b2, 0, 1, b0, s0, s1, s2, s3); b1 = dotSteps(f, b2, 1, 1, b1, s0, s1, s2, s3);
