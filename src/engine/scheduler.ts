@@ -30,11 +30,17 @@ interface Share {
   run: Run;
 }
 
-/** While others decode, a newcomer's prompt goes in pieces that take about this long. */
-const PIECE_MS = 80;
-/** Tokens of such a piece before anything has been measured, and at least. */
-const FIRST_PIECE = 32;
-const LEAST_PIECE = 8;
+/** While others decode, a step with newcomers' prompts in it takes about this long. */
+const STEP_MS = 80;
+/** Tokens of such a step before anything has been measured. */
+const FIRST_STEP = 32;
+/** Prompt tokens of such a step at least, also where those that decode take all its time. */
+const LEAST_PIECE = 4;
+/**
+ * A generation whose caller takes its time between two tokens still decodes for so many milliseconds; one that has
+ * been left standing for longer slows nobody down.
+ */
+const STILL_DECODING_MS = 1000;
 
 export class Scheduler {
   private readonly runner: Runner;
@@ -42,7 +48,10 @@ export class Scheduler {
   private readonly outputs: number;
   private waiting: Request[] = [];
   private running = false;
-  private piece = FIRST_PIECE;
+  /** Tokens that a step holds at most while somebody decodes. */
+  private paced = FIRST_STEP;
+  /** Generations that have got logits and may come back for more, and when they got them. */
+  private readonly decoding = new Map<KvSequence, number>();
 
   /** @param limits tokens, and rows of logits, in one step */
   constructor(runner: Runner, limits: { batch: number; outputs: number }) {
@@ -113,12 +122,16 @@ export class Scheduler {
     const shares: Share[] = [];
     let tokens = this.batch;
     let rows = this.outputs;
+    // Prompts share what those that decode leave of a step; the first come has its whole prompt done first.
+    let pace = Infinity;
     for (const request of order) {
       if (shares.length === MOST_RUNS || tokens === 0) break;
       const whole = left(request);
-      // A prompt among running sequences goes in pieces.
-      const most = whole > 1 && shares.length > 0 && !inOneStep(request) ? this.piece : tokens;
-      const count = Math.min(whole, tokens, most);
+      if (isPrompt(request) && pace === Infinity && this.othersDecode(request)) {
+        pace = Math.max(LEAST_PIECE, this.paced - (this.batch - tokens));
+      }
+      if (isPrompt(request) && pace === 0) break;
+      const count = Math.min(whole, tokens, isPrompt(request) ? pace : tokens);
       const last = count === whole;
       if (inOneStep(request) && !last) continue;
       const outputs = request.outputs === 'last' && !last ? 'none' : request.outputs;
@@ -128,8 +141,18 @@ export class Scheduler {
       shares.push({ request, run: { sequence: request.sequence, ids, outputs } });
       tokens -= count;
       rows -= wanted;
+      if (isPrompt(request)) pace -= count;
     }
     return shares;
+  }
+
+  /** Whether a generation other than that of `request` is between two of its tokens. */
+  private othersDecode({ sequence }: Request): boolean {
+    const since = performance.now() - STILL_DECODING_MS;
+    for (const [other, last] of this.decoding) {
+      if (!other.busy || last < since) this.decoding.delete(other);
+    }
+    return this.decoding.size > Number(this.decoding.has(sequence));
   }
 
   private settle(shares: Share[], results: Float32Array[][]): void {
@@ -145,6 +168,7 @@ export class Scheduler {
       if (request.done === request.ids.length) {
         request.deliver(results[i]!);
         finished.add(request);
+        if (outputs > 0 && run.sequence.busy) this.decoding.set(run.sequence, performance.now());
       }
       row += count;
       output += outputs;
@@ -152,10 +176,10 @@ export class Scheduler {
     this.waiting = this.waiting.filter((request) => !finished.has(request));
   }
 
-  /** Adapts the length of pieces to what this machine does in PIECE_MS. */
+  /** Adapts paced steps to what this machine does in STEP_MS. */
   private learn(shares: Share[], ms: number): void {
     const tokens = shares.reduce((sum, { run }) => sum + run.ids.length, 0);
     if (tokens < LEAST_PIECE || ms <= 0) return;
-    this.piece = Math.max(LEAST_PIECE, Math.min(this.batch, Math.floor((tokens * PIECE_MS) / ms)));
+    this.paced = Math.max(LEAST_PIECE, Math.min(this.batch, Math.floor((tokens * STEP_MS) / ms)));
   }
 }
