@@ -1,7 +1,8 @@
 /**
  * MATMUL: TO [rows, 8 x ROW_GROUPS] = START + activations [rows, width] x weights^T; with UP_WEIGHTS, the
  * gated form act(x W) * (x U); with the flag ACTED, act(...) of the sum. With SCALED, sums are multiplied by scales before
- * they are added to START: not in the gated form.
+ * they are added to START: not in the gated form. With PEAKS, the largest value of each row group is left beside the row,
+ * which spares whoever looks for the largest of a vocabulary seven of eight logits: nor is that for the gated form.
  *
  * A few rows (GEMV_ROWS) go through the GEMV kernel one by one, more through the GEMM kernel; both add the blocks of a
  * weight row in the same order, so a token's result is the same bits either way.
@@ -11,7 +12,7 @@ import { madd } from '../isa';
 import { exactGroup } from '../quant/float';
 import {
   ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_INT8, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
-  FROM_STRIDE, GEMM, GEMV, GEMV_ROWS, GROUP_BYTES, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD, START_ADD_BIAS,
+  FROM_STRIDE, GEMM, GEMV, GEMV_ROWS, GROUP_BYTES, PEAKS, PEAKS_STRIDE, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD, START_ADD_BIAS,
   START_BIAS, START_ZERO, SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
 import { exp4, gelu4, geluErf4, silu4, tanh4 } from './math';
@@ -120,6 +121,25 @@ function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
   }
 }
 
+/**
+ * The largest of the 8 values at y; NaN where one of them is NaN or infinite. Those of rows that only fill up the last
+ * group count too: a peak is no less than any value of its group, and finite where they are.
+ */
+// @ts-ignore: decorator
+@inline function peakOf(y: usize): f32 {
+  const low = v128.load(y), high = v128.load(y, 16), zero = f32x4.splat(0);
+  // x * 0 is NaN for what is not finite, and max and additions pass a NaN on.
+  let m = f32x4.max(low, high);
+  m = f32x4.add(m, f32x4.add(f32x4.mul(low, zero), f32x4.mul(high, zero)));
+  m = f32x4.max(m, v128.shuffle<f32>(m, m, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.max(m, v128.shuffle<f32>(m, m, 1, 0, 3, 2)), 0);
+}
+
+/** Peaks of `groups` row groups at y. */
+function leavePeaks(peaks: usize, y: usize, groups: i32): void {
+  for (const end = peaks + (<usize>groups << 2); peaks < end; peaks += 4, y += 32) store<f32>(peaks, peakOf(y));
+}
+
 /** GATE: one row. */
 export function gateRow(op: usize, row: i32): void {
   const to = <usize>load<u32>(op + TO) + <usize>row * load<u32>(op + TO_STRIDE);
@@ -191,6 +211,8 @@ function gemvChunk(
   // With an odd number of groups the last one has no partner: it goes alone, as both streams.
   const paired = min(count, groups - half - first);
   const scaled = (load<u32>(op + FLAGS) & SCALED) != 0;
+  let peaks = <usize>load<u32>(op + PEAKS);
+  if (peaks) peaks += <usize>first << 2;
   for (let row = 0; row < rows; row++) {
     const ya = scaled ? scratch : y, yb = scaled ? scratch + (<usize>count << 5) : y + (<usize>half << 5);
     if (scaled) memory.fill(scratch, 0, <usize>(count + paired) << 5);
@@ -209,6 +231,11 @@ function gemvChunk(
     if (acted) {
       act(op, y, count << 3);
       if (paired > 0) act(op, y + (<usize>half << 5), paired << 3);
+    }
+    if (peaks) {
+      leavePeaks(peaks, y, count);
+      leavePeaks(peaks + (<usize>half << 2), y + (<usize>half << 5), paired);
+      peaks += load<u32>(op + PEAKS_STRIDE);
     }
     x += xStride;
     y += stride;
@@ -239,6 +266,7 @@ function groupsChunk(
   const weights = <usize>load<u32>(op + WEIGHTS), up = <usize>load<u32>(op + UP_WEIGHTS);
   const start = load<u32>(op + START), flags = load<u32>(op + FLAGS);
   const acted = (flags & ACTED) != 0, scaled = (flags & SCALED) != 0;
+  const peaks = <usize>load<u32>(op + PEAKS), peaksStride = <usize>load<u32>(op + PEAKS_STRIDE);
   const sums = scratch, end = sums + size, upSums = end, unpacked = up ? upSums + size : end;
   for (let g = first; g < first + count; g++) {
     const group = <usize>g << 5, w = part + <usize>g * bytes, bias = <usize>load<u32>(op + BIAS) + group;
@@ -257,6 +285,9 @@ function groupsChunk(
       gate(op, sums, upSums, rows << 3);
     }
     if (acted) act(op, sums, rows << 3);
+    if (peaks) {
+      for (let p = sums, to = peaks + (<usize>g << 2); p < end; p += 32, to += peaksStride) store<f32>(to, peakOf(p));
+    }
     for (let p = sums, y = to + group; p < end; p += 32, y += stride) {
       v128.store(y, v128.load(p)); v128.store(y, v128.load(p, 16), 16);
     }

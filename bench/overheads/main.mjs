@@ -138,6 +138,9 @@ async function measureRest(path, threads, tokens) {
   const { createSampler } = /** @type {typeof import('../../src/engine/sampler.ts')} */ (
     await built('engine/sampler.js')
   );
+  const { peaksOf } = /** @type {typeof import('../../src/engine/sampling/peaks.ts')} */ (
+    await built('engine/sampling/peaks.js')
+  );
   const model = await loadModelFile([path], { threads, contextSize: 1024 });
   try {
     await stepMs(model, tokens);
@@ -145,7 +148,7 @@ async function measureRest(path, threads, tokens) {
     for (let i = 0; i < 5; i++) runs.push(await jsPerToken(model, tokens));
     const step = describeSamples(runs.map((run) => run.stepMs)).median;
     const js = describeSamples(runs.map((run) => run.jsMs)).median;
-    const sampling = samplingMs(createSampler, model.info.vocabularySize);
+    const sampling = samplingMs(createSampler, peaksOf, model.info.vocabularySize);
     return { step, js, sampling };
   } finally {
     await model.dispose();

@@ -46,19 +46,22 @@ export async function jsPerToken(model, tokens) {
 /**
  * Milliseconds for a draw from so many logits, after a history of 64 tokens: the median.
  *
- * @param {typeof import('../../src/engine/sampler.ts').createSampler} createSampler @param {number} vocabulary
+ * @param {typeof import('../../src/engine/sampler.ts').createSampler} createSampler
+ * @param {typeof import('../../src/engine/sampling/peaks.ts').peaksOf} peaksOf
+ * @param {number} vocabulary
  */
-export function samplingMs(createSampler, vocabulary) {
+export function samplingMs(createSampler, peaksOf, vocabulary) {
   const sampler = createSampler(SAMPLING, vocabulary);
   const logits = Float32Array.from(
     { length: vocabulary },
     (_, i) => 4 * Math.sin(i * 12.9898) + Math.cos(i * 78.233),
   );
   // Workers have just written a token's logits: no cache of this core holds them.
-  const copies = Array.from({ length: COPIES }, () => logits.slice());
+  const peaks = peaksOf(logits);
+  const copies = Array.from({ length: COPIES }, () => ({ values: logits.slice(), peaks: peaks.slice() }));
   const history = Array.from({ length: 64 }, (_, i) => (i * 997) % vocabulary);
   const times = Array.from({ length: 300 }, (_, i) => {
-    const fresh = copies[i % COPIES] ?? logits;
+    const fresh = copies[i % COPIES] ?? { values: logits, peaks };
     const before = performance.now();
     sampler.sample(fresh, history);
     return performance.now() - before;

@@ -47,7 +47,7 @@ export async function classify(
     });
   }
   return inCompany(engine, texts, (ids, sequence) =>
-    engine.extend(sequence, ids, 'first', (rows) => classification(labels, rows[0]!), signal),
+    engine.extend(sequence, ids, 'first', (rows) => classification(labels, rows[0]!.values), signal),
   );
 }
 

@@ -5,6 +5,7 @@ import type { ByteSource } from '../gguf/types.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import { requireDecoder } from './decoder-only.ts';
 import { KvSequence } from './kv-cache.ts';
+import type { OutputRow } from './output-row.ts';
 import { PagePool } from './page-pool.ts';
 import type { Run, Runner } from './runner.ts';
 import { Scheduler } from './scheduler.ts';
@@ -117,7 +118,7 @@ export class Engine {
   async prefill<T>(
     sequence: KvSequence,
     ids: readonly number[],
-    read: (logits: Float32Array) => T,
+    read: (logits: OutputRow) => T,
     signal?: AbortSignal,
   ): Promise<{ reused: number; result: T }> {
     requireDecoder(this.info);
@@ -153,7 +154,7 @@ export class Engine {
   ): Promise<void> {
     for (let start = 0; start < ids.length; start += this.batch) {
       const part = ids.slice(start, start + this.batch);
-      const read = (rows: Float32Array[]) => rows.forEach((row, i) => visit(row, start + i));
+      const read = (rows: OutputRow[]) => rows.forEach((row, i) => visit(row.values, start + i));
       await this.extend(sequence, part, 'hidden', read, signal);
     }
   }
@@ -163,7 +164,7 @@ export class Engine {
     sequence: KvSequence,
     ids: readonly number[],
     outputs: Run['outputs'],
-    read: (rows: Float32Array[]) => T,
+    read: (rows: OutputRow[]) => T,
     signal?: AbortSignal,
   ): Promise<T> {
     return this.scheduler.extend(sequence, ids, outputs, read, signal);
@@ -227,9 +228,9 @@ export class Engine {
     }
   }
 
-  private copy(rows: Float32Array[]): Float32Array {
+  private copy(rows: OutputRow[]): Float32Array {
     const all = new Float32Array(rows.length * this.vocabulary);
-    rows.forEach((row, i) => all.set(row, i * this.vocabulary));
+    rows.forEach((row, i) => all.set(row.values, i * this.vocabulary));
     return all;
   }
 

@@ -20,6 +20,7 @@ export function outputOps(spec: ModelSpec, weights: Weights, exact: boolean): { 
         weight,
         to: 'logits',
         softcap: spec.logitSoftcap || undefined,
+        peaks: true,
         onOutputs: true,
         barrier: true,
       },

@@ -30,6 +30,7 @@ export type Buffer =
   | 'linear'
   | 'output'
   | 'logits'
+  | 'peaks'
   | PairBuffer;
 
 /** One row per pair of a token and one of its experts. */
@@ -67,6 +68,8 @@ export type Op =
       act?: Activation | 'int8';
       /** to = softcap * tanh(x weight / softcap) */
       softcap?: number;
+      /** Leaves the largest of each 8 neighbours of `to` in `peaks`: see OutputRow. */
+      peaks?: boolean;
       onOutputs?: boolean;
       barrier: boolean;
     }

@@ -13,6 +13,8 @@ import { readProfile, type StepCounts } from './profile.ts';
 import { showObserved, type StepShare } from './observe.ts';
 import { MOST_RUNS } from './layout/segment.ts';
 import type { SegmentLayout } from './layout/types.ts';
+import { PEAK_SPAN, type OutputRow } from './output-row.ts';
+import type { Buffer } from './program.ts';
 import type { RopeTable } from './rope.ts';
 import type { Observation, ProfileRow } from './types.ts';
 
@@ -60,7 +62,7 @@ export class Runner {
   private readonly pages: number;
   private readonly threads: number;
   /** Rows of results, by address. */
-  private readonly rows = new Map<number, Float32Array>();
+  private readonly rows = new Map<number, OutputRow>();
   private readonly steps: StepCounts = { steps: 0, tokens: 0, outputs: 0 };
   /** Number of the last step. */
   private epoch = 0;
@@ -102,13 +104,13 @@ export class Runner {
    *
    * @throws WorkerError when a worker died or the model has been disposed of
    */
-  step(runs: readonly Run[]): Promise<Float32Array[][]> {
+  step(runs: readonly Run[]): Promise<OutputRow[][]> {
     const result = this.run(runs);
     this.current = result.catch(() => undefined);
     return result;
   }
 
-  private async run(runs: readonly Run[]): Promise<Float32Array[][]> {
+  private async run(runs: readonly Run[]): Promise<OutputRow[][]> {
     if (this.stopped) throw new WorkerError('the model has been disposed');
     if (this.failure) throw this.failure;
     if (this.epoch === LAST_EPOCH) {
@@ -232,29 +234,36 @@ export class Runner {
     return outputs;
   }
 
-  /** A view of f32 values; made once, for that takes longer than all else that is done with it. */
-  private row({ buffer }: WebAssembly.Memory, address: number, width: number): Float32Array {
-    let row = this.rows.get(address);
-    if (!row) this.rows.set(address, (row = new Float32Array(buffer, address, width)));
-    return row;
-  }
-
   /** Each run's rows of logits, or of hidden states. */
-  private results(runs: readonly Run[]): Float32Array[][] {
-    const { memory, layout } = this.segments.at(-1)!;
-    const view = (name: 'hidden' | 'logits', first: number, count: number, width: number) => {
-      const { address, stride } = layout.buffers.get(name)!;
-      return Array.from({ length: count }, (_, i) => this.row(memory, address + (first + i) * stride, width));
-    };
+  private results(runs: readonly Run[]): OutputRow[][] {
     let token = 0;
     let output = 0;
     return runs.map(({ ids, outputs }) => {
       const first = token;
       token += ids.length;
-      if (outputs === 'hidden') return view('hidden', first, ids.length, this.spec.width);
+      if (outputs === 'hidden') return ids.map((_, i) => this.row('hidden', first + i, this.spec.width));
       const count = logitRows(outputs, ids.length);
       output += count;
-      return view('logits', output - count, count, this.spec.outputs);
+      return Array.from({ length: count }, (_, i) =>
+        this.row('logits', output - count + i, this.spec.outputs),
+      );
     });
+  }
+
+  /** Row `index` of a buffer; its views are made once, for that takes longer than all else that is done with them. */
+  private row(name: 'hidden' | 'logits', index: number, width: number): OutputRow {
+    const { memory, layout } = this.segments.at(-1)!;
+    const at = (buffer: Buffer) => {
+      const { address, stride } = layout.buffers.get(buffer)!;
+      return address + index * stride;
+    };
+    const known = this.rows.get(at(name));
+    if (known) return known;
+    const row: OutputRow = { values: new Float32Array(memory.buffer, at(name), width) };
+    if (name === 'logits' && layout.buffers.get('peaks')!.stride > 0) {
+      row.peaks = new Float32Array(memory.buffer, at('peaks'), Math.ceil(width / PEAK_SPAN));
+    }
+    this.rows.set(at(name), row);
+    return row;
   }
 }

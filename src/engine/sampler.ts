@@ -4,12 +4,14 @@
  */
 import { UsageError } from '../errors.ts';
 import { nextTask } from './next-task.ts';
+import { PEAK_SPAN, type OutputRow } from './output-row.ts';
 import type { Candidates } from './sampling/candidates.ts';
 import { workspace } from './sampling/candidates.ts';
 import { applyChain, draw } from './sampling/chain.ts';
 import { checkFinite } from './sampling/finite.ts';
 import { type Logprobs, logprobsOf } from './sampling/logprobs.ts';
 import { type SamplerOptions, biasSteps, defaultChain, resolveSampling } from './sampling/options.ts';
+import { peaksOf } from './sampling/peaks.ts';
 import { createPreselection } from './sampling/preselection.ts';
 import { randomSeed, seededRandom } from './sampling/random.ts';
 import { loadLargest } from './sampling/select.ts';
@@ -31,24 +33,19 @@ export interface Sampler {
   readonly greedy: boolean;
   /**
    * Draws one token. Synchronous; `logits` is only read.
-   * @param logits raw, [vocabularySize]
+   * @param logits raw, [vocabularySize]; with `peaks`, only the groups that can matter are looked at: the same token
    * @param history token ids of prompt and answer, oldest first: what the penalties look at
    * @throws ModelError on NaN or infinite logits, and where biases ban every token
    */
-  sample(logits: Float32Array, history: readonly number[]): Sampled;
+  sample(logits: OutputRow, history: readonly number[]): Sampled;
   /** As `sample`, with the distribution that the token was drawn from, where it is not certain. */
-  propose(logits: Float32Array, history: readonly number[]): { id: number; distribution?: Distribution };
+  propose(logits: OutputRow, history: readonly number[]): { id: number; distribution?: Distribution };
   /**
    * As `sample`, by way of a token that something cheaper has proposed: what comes out is distributed the same, and
    * is the proposed one as often as can be. Without `drawnFrom` the proposal is certain: then the very same token
    * is drawn as by `sample`.
    */
-  judge(
-    logits: Float32Array,
-    history: readonly number[],
-    proposed: number,
-    drawnFrom?: Distribution,
-  ): Verdict;
+  judge(logits: OutputRow, history: readonly number[], proposed: number, drawnFrom?: Distribution): Verdict;
   /** Log probabilities from the raw logits: of `id`, and of the `n` likeliest tokens. */
   logprobs(logits: Float32Array, id: number, n: number): Logprobs;
 }
@@ -69,13 +66,17 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
   const chain = greedy ? biasSteps(resolved) : defaultChain(resolved);
   const changedBy = greedy ? undefined : createPreselection(resolved, vocabularySize);
 
-  const check = (logits: Float32Array): void => {
-    if (logits.length !== vocabularySize) {
-      throw new UsageError(`${logits.length} logits for a vocabulary of ${vocabularySize}`);
+  const check = ({ values, peaks }: OutputRow): void => {
+    if (values.length !== vocabularySize) {
+      throw new UsageError(`${values.length} logits for a vocabulary of ${vocabularySize}`);
+    }
+    const groups = Math.ceil(vocabularySize / PEAK_SPAN);
+    if (peaks && peaks.length !== groups) {
+      throw new UsageError(`${peaks.length} peaks for ${groups} groups of logits`);
     }
   };
 
-  const sampleGreedy = (logits: Float32Array, history: readonly number[]): Sampled => {
+  const sampleGreedy = (logits: OutputRow, history: readonly number[]): Sampled => {
     // One pass that checks all logits, too; the first of equals is kept.
     if (chain.length === 0) {
       return { id: loadLargest(workspace(vocabularySize), logits, 1, []).ids[0]!, probability: 1 };
@@ -86,19 +87,19 @@ export function createSampler(options: SamplerOptions, vocabularySize: number): 
     return { id: c.ids[best]!, probability: 1 };
   };
 
-  const loadAndApply = (logits: Float32Array, history: readonly number[]): Candidates => {
+  const loadAndApply = (logits: OutputRow, history: readonly number[]): Candidates => {
     const c = workspace(vocabularySize);
     const changed = changedBy?.(history);
     if (changed) loadLargest(c, logits, resolved.topK, changed);
     else {
-      checkFinite(logits);
-      c.load(logits);
+      checkFinite(logits.values);
+      c.load(logits.values);
     }
     applyChain(c, chain, history);
     return c;
   };
 
-  const sample = (logits: Float32Array, history: readonly number[]): Sampled => {
+  const sample = (logits: OutputRow, history: readonly number[]): Sampled => {
     check(logits);
     if (greedy) return sampleGreedy(logits, history);
     return draw(loadAndApply(logits, history), random.next());
@@ -135,7 +136,8 @@ const WARM_ROUNDS = 24;
  * 262k entries that would block the caller for more than 20 ms. Others run between the rounds.
  */
 export async function warmUpSampler(): Promise<void> {
-  const logits = Float32Array.from({ length: WARM_VALUES }, (_, i) => ((i * 2654435761) % 1000) / 100);
+  const values = Float32Array.from({ length: WARM_VALUES }, (_, i) => ((i * 2654435761) % 1000) / 100);
+  const logits = { values, peaks: peaksOf(values) };
   for (let round = 0; round < WARM_ROUNDS; round++) {
     createSampler({ seed: round, temperature: round % 4 === 0 ? 0 : 0.8 }, WARM_VALUES).sample(
       logits,

@@ -7,6 +7,7 @@ import type { KvSequence } from './kv-cache.ts';
 import { MOST_RUNS } from './layout/segment.ts';
 import { nextTask } from './next-task.ts';
 import type { StepShare } from './observe.ts';
+import type { OutputRow } from './output-row.ts';
 import { logitRows, type Run, type Runner } from './runner.ts';
 
 interface Request {
@@ -16,7 +17,7 @@ interface Request {
   signal: AbortSignal | undefined;
   /** How many of the ids the cache holds by now. */
   done: number;
-  deliver: (rows: Float32Array[]) => void;
+  deliver: (rows: OutputRow[]) => void;
   fail: (error: unknown) => void;
   onStep: ((share: StepShare) => void) | undefined;
 }
@@ -72,14 +73,14 @@ export class Scheduler {
     sequence: KvSequence,
     ids: readonly number[],
     outputs: Run['outputs'],
-    read: (rows: Float32Array[]) => T,
+    read: (rows: OutputRow[]) => T,
     signal?: AbortSignal,
     onStep?: (share: StepShare) => void,
   ): Promise<T> {
     return new Promise<T>((resolve, fail) => {
       if (signal?.aborted) throw new AbortedError();
       sequence.reserve(ids.length);
-      const deliver = (rows: Float32Array[]) => {
+      const deliver = (rows: OutputRow[]) => {
         try {
           resolve(read(rows));
         } catch (error) {
@@ -155,7 +156,7 @@ export class Scheduler {
     return this.decoding.size > Number(this.decoding.has(sequence));
   }
 
-  private settle(shares: Share[], results: Float32Array[][]): void {
+  private settle(shares: Share[], results: OutputRow[][]): void {
     const finished = new Set<Request>();
     let row = 0;
     let output = 0;

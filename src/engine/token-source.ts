@@ -3,6 +3,7 @@ import { AbortedError, ContextOverflowError } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer/types.ts';
 import type { Engine } from './engine.ts';
 import type { KvSequence } from './kv-cache.ts';
+import type { OutputRow } from './output-row.ts';
 import type { Sampler } from './sampler.ts';
 import type { Speculator } from './speculation/speculator.ts';
 import type { Proposal } from './speculation/types.ts';
@@ -76,7 +77,7 @@ export class TokenSource {
     }
     const proposal = await this.propose(id, wanted);
     if (proposal.ids.length > 0) return this.verify(id, proposal);
-    const read = (rows: Float32Array[]) => this.draw(rows[0]!);
+    const read = (rows: OutputRow[]) => this.draw(rows[0]!);
     return [await engine.extend(sequence, [id], 'last', read, options.signal)];
   }
 
@@ -94,7 +95,7 @@ export class TokenSource {
     const { engine, sequence, speculator, sampler, options } = this.parts;
     const start = sequence.tokens.length;
     const known = this.history.length;
-    const judge = (rows: Float32Array[]): Drawn[] => {
+    const judge = (rows: OutputRow[]): Drawn[] => {
       const drawn: Drawn[] = [];
       try {
         if (options.signal?.aborted) throw new AbortedError();
@@ -126,15 +127,15 @@ export class TokenSource {
     return (await this.prefill(kept)).result;
   }
 
-  private draw(logits: Float32Array): Drawn {
+  private draw(logits: OutputRow): Drawn {
     if (this.parts.options.signal?.aborted) throw new AbortedError();
     return this.explain(logits, this.parts.sampler.sample(logits, this.history).id);
   }
 
-  private explain(logits: Float32Array, id: number): Drawn {
+  private explain({ values }: OutputRow, id: number): Drawn {
     const { tokenizer, sampler, options } = this.parts;
     if (options.logprobs === undefined) return { id };
-    const { logprob, top } = sampler.logprobs(logits, id, options.logprobs);
+    const { logprob, top } = sampler.logprobs(values, id, options.logprobs);
     const text = (token: number) => tokenizer.decode([token], { special: true });
     return {
       id,

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { createSampler } from '../../src/engine/sampler.ts';
 
-const draw = (logits: Float32Array) => createSampler({ temperature: 0 }, logits.length).sample(logits, []).id;
+const draw = (logits: Float32Array) =>
+  createSampler({ temperature: 0 }, logits.length).sample({ values: logits }, []).id;
 
 describe('greedy', () => {
   const sizes = [1, 2, 3, 4, 5, 6, 7, 8, 9, 13];

@@ -36,7 +36,7 @@ test('the same distribution as from the whole vocabulary, bit for bit', () => {
       const resolved = resolveSampling(given as SamplerOptions, SIZE);
       if (createPreselection(resolved, SIZE)!(past)) used++;
       const expected = chainProbabilities(logits, defaultChain(resolved), past);
-      const { distribution } = createSampler({ ...given, seed: 1 }, SIZE).propose(logits, past);
+      const { distribution } = createSampler({ ...given, seed: 1 }, SIZE).propose({ values: logits }, past);
       const found = new Float32Array(SIZE);
       distribution!.ids.forEach((token, i) => (found[token] = distribution!.probabilities[i]!));
       expect(found).toEqual(expected);

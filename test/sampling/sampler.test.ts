@@ -20,7 +20,7 @@ describe('what is drawn follows the distribution', () => {
     const expected = chainProbabilities(logits, defaultChain(resolveSampling(options, logits.length)));
     const counts = new Float64Array(logits.length);
     for (let i = 0; i < draws; i++) {
-      const { id, probability } = sampler.sample(logits, []);
+      const { id, probability } = sampler.sample({ values: logits }, []);
       counts[id]!++;
       expect(probability).toBeCloseTo(expected[id]!, 6);
     }
@@ -32,7 +32,7 @@ describe('seeds', () => {
   const logits = gaussianLogits(1000, seededRandom(1));
   const run = (seed?: number): number[] => {
     const sampler = createSampler({ seed }, logits.length);
-    return Array.from({ length: 30 }, () => sampler.sample(logits, []).id);
+    return Array.from({ length: 30 }, () => sampler.sample({ values: logits }, []).id);
   };
   test('the same seed draws the same tokens, another seed others', () => {
     expect(run(7)).toEqual(run(7));
@@ -42,14 +42,14 @@ describe('seeds', () => {
     const a = createSampler({ seed: 7 }, logits.length);
     const b = createSampler({ seed: 9 }, logits.length);
     const drawn = Array.from({ length: 30 }, () => {
-      b.sample(logits, []);
-      return a.sample(logits, []).id;
+      b.sample({ values: logits }, []);
+      return a.sample({ values: logits }, []).id;
     });
     expect(drawn).toEqual(run(7));
   });
   test('without a seed (or -1) each sampler has its own, and names it', () => {
     const sampler = createSampler({ seed: -1 }, logits.length);
-    const drawn = Array.from({ length: 30 }, () => sampler.sample(logits, []).id);
+    const drawn = Array.from({ length: 30 }, () => sampler.sample({ values: logits }, []).id);
     expect(run(sampler.seed)).toEqual(drawn);
     expect(createSampler({}, 10).seed).not.toBe(createSampler({}, 10).seed);
   });
@@ -60,17 +60,17 @@ describe('greedy', () => {
   test('temperature 0 takes the largest logit, the first of equals', () => {
     const sampler = createSampler({ temperature: 0, typicalP: 0.1 }, 5);
     expect(sampler.greedy).toBe(true);
-    expect(sampler.sample(logits, [])).toEqual({ id: 1, probability: 1 });
+    expect(sampler.sample({ values: logits }, [])).toEqual({ id: 1, probability: 1 });
   });
   test('penalties and biases still apply', () => {
     const penalized = createSampler({ temperature: 0, repeatPenalty: 2 }, 5);
-    expect(penalized.sample(logits, [1, 1, 3]).id).toBe(4);
+    expect(penalized.sample({ values: logits }, [1, 1, 3]).id).toBe(4);
     const banned = createSampler({ temperature: 0, logitBias: new Map([[1, -Infinity]]) }, 5);
-    expect(banned.sample(logits, []).id).toBe(3);
+    expect(banned.sample({ values: logits }, []).id).toBe(3);
   });
   test('a vocabulary of one token', () => {
     for (const temperature of [0, 1]) {
-      expect(createSampler({ temperature }, 1).sample(Float32Array.of(-3), []).id).toBe(0);
+      expect(createSampler({ temperature }, 1).sample({ values: Float32Array.of(-3) }, []).id).toBe(0);
     }
   });
 });
@@ -78,7 +78,8 @@ describe('greedy', () => {
 describe('penalties', () => {
   const logits = Float32Array.from([1, 1, 1]);
   const first = (options: SamplerOptions, history: number[]): number =>
-    createSampler({ temperature: 0, presencePenalty: 1, ...options }, 3).sample(logits, history).id;
+    createSampler({ temperature: 0, presencePenalty: 1, ...options }, 3).sample({ values: logits }, history)
+      .id;
   test('repeatLastN bounds the window; -1 is the whole history; 0 is off', () => {
     const history = [0, ...Array<number>(100).fill(2)];
     expect(first({}, history)).toBe(0);
@@ -99,7 +100,7 @@ describe('bad logits', () => {
     ] as const) {
       const logits = new Float32Array(7);
       logits[position] = value;
-      const sample = (): unknown => createSampler({ temperature }, 7).sample(logits, []);
+      const sample = (): unknown => createSampler({ temperature }, 7).sample({ values: logits }, []);
       expect(sample).toThrow(ModelError);
       expect(sample).toThrow(
         `1 of 7 logits as NaN or Infinity (the first at token id ${position}: ${value})`,
@@ -107,13 +108,13 @@ describe('bad logits', () => {
     }
   });
   test('a wrong number of logits', () => {
-    expect(() => createSampler({}, 7).sample(new Float32Array(6), [])).toThrow(UsageError);
+    expect(() => createSampler({}, 7).sample({ values: new Float32Array(6) }, [])).toThrow(UsageError);
   });
   test('a bias against every token', () => {
     const logitBias = new Map([0, 1].map((id) => [id, -Infinity]));
     for (const temperature of [0, 0.8]) {
       const sampler = createSampler({ temperature, logitBias }, 2);
-      expect(() => sampler.sample(new Float32Array(2), [])).toThrow('ban all');
+      expect(() => sampler.sample({ values: new Float32Array(2) }, [])).toThrow('ban all');
     }
   });
 });
@@ -167,7 +168,10 @@ describe('options', () => {
       { topK: 1e9, minKeep: 1000 },
       { logitBias: new Map([[3, 1e9]]) },
     ]) {
-      const { id, probability } = createSampler({ ...options, seed: 1 }, 50).sample(logits, [1, 2]);
+      const { id, probability } = createSampler({ ...options, seed: 1 }, 50).sample(
+        { values: logits },
+        [1, 2],
+      );
       expect(id).toBeGreaterThanOrEqual(0);
       expect(probability).toBeGreaterThan(0);
     }

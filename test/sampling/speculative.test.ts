@@ -37,8 +37,8 @@ describe.each(CHAINS)('%s', (_, options) => {
     const counts = new Float64Array(VOCABULARY);
     let accepted = 0;
     for (let i = 0; i < DRAWS; i++) {
-      const { id, distribution } = draft.propose(logits, HISTORY);
-      const verdict = judge.judge(target, HISTORY, id, distribution);
+      const { id, distribution } = draft.propose({ values: logits }, HISTORY);
+      const verdict = judge.judge({ values: target }, HISTORY, id, distribution);
       if (verdict.accepted && verdict.id !== id) throw new Error(`accepted ${id}, returned ${verdict.id}`);
       accepted += Number(verdict.accepted);
       counts[verdict.id]!++;
@@ -55,25 +55,28 @@ describe.each(CHAINS)('%s', (_, options) => {
     const plain = createSampler({ ...options, seed: 5 }, VOCABULARY);
     const judge = createSampler({ ...options, seed: 5 }, VOCABULARY);
     for (let i = 0; i < 500; i++) {
-      const { id } = plain.sample(target, HISTORY);
-      expect(judge.judge(target, HISTORY, i % VOCABULARY)).toEqual({ id, accepted: id === i % VOCABULARY });
+      const { id } = plain.sample({ values: target }, HISTORY);
+      expect(judge.judge({ values: target }, HISTORY, i % VOCABULARY)).toEqual({
+        id,
+        accepted: id === i % VOCABULARY,
+      });
     }
   });
 
   test('greedy: the likeliest token, accepted where proposed', () => {
     const sampler = createSampler({ ...options, temperature: 0 }, VOCABULARY);
-    const { id, distribution } = sampler.propose(target, HISTORY);
+    const { id, distribution } = sampler.propose({ values: target }, HISTORY);
     expect(distribution).toBeUndefined();
-    expect(sampler.judge(target, HISTORY, id)).toEqual({ id, accepted: true });
-    expect(sampler.judge(target, HISTORY, id + 1)).toEqual({ id, accepted: false });
+    expect(sampler.judge({ values: target }, HISTORY, id)).toEqual({ id, accepted: true });
+    expect(sampler.judge({ values: target }, HISTORY, id + 1)).toEqual({ id, accepted: false });
   });
 });
 
 test('a draft of another size leaves nothing behind', () => {
   const small = createSampler({ temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 }, 4);
   const large = createSampler({ temperature: 1, topK: 0, topP: 1, minP: 0, seed: 1 }, VOCABULARY);
-  const { id, distribution } = small.propose(Float32Array.of(9, 9, 0, 0), []);
-  large.judge(target, [], id, distribution);
-  const exact = large.propose(target, []);
-  expect(large.judge(target, [], exact.id, exact.distribution).accepted).toBe(true);
+  const { id, distribution } = small.propose({ values: Float32Array.of(9, 9, 0, 0) }, []);
+  large.judge({ values: target }, [], id, distribution);
+  const exact = large.propose({ values: target }, []);
+  expect(large.judge({ values: target }, [], exact.id, exact.distribution).accepted).toBe(true);
 });

@@ -1,6 +1,7 @@
 /** Work buffers: f32 rows of a batch between ops, and the activations that matmuls read. */
 import { activationBytes, type ActivationForm } from '../../kernels/formats.ts';
 import type { ModelSpec } from '../architectures/types.ts';
+import { PEAK_SPAN } from '../output-row.ts';
 import type { Buffer, SegmentProgram } from '../program.ts';
 import { align, type Addresses } from './addresses.ts';
 import type { ActivationSlots, BufferPlaces } from './types.ts';
@@ -41,6 +42,10 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
     ['linear', Math.max(0, ...program.ops.map((op) => (op.kind === 'linear' ? op.weight.rows : 0)))],
     ['output', spec.width],
     ['logits', program.last === spec.layers.length ? spec.outputs : 0],
+    [
+      'peaks',
+      program.ops.some((op) => op.kind === 'matmul' && op.peaks) ? padded(spec.outputs) / PEAK_SPAN : 0,
+    ],
   ]);
 }
 
@@ -49,6 +54,9 @@ function writes(program: SegmentProgram, buffer: Buffer): boolean {
   const kinds = ['matmul', 'expertMatmul', 'settle'];
   return program.ops.some((op) => kinds.includes(op.kind) && 'to' in op && op.to === buffer);
 }
+
+/** Buffers of the rows whose logits are wanted. */
+const OF_OUTPUTS: ReadonlySet<Buffer> = new Set(['output', 'logits', 'peaks']);
 
 export function placeBuffers(
   addresses: Addresses,
@@ -60,7 +68,7 @@ export function placeBuffers(
   for (const [name, width] of bufferWidths(spec, program)) {
     // A row more than a power of two apart from the next: rows do not fight for the same cache lines.
     const stride = padded(width) * 4 + (width > 0 ? 64 : 0);
-    const rows = name === 'output' || name === 'logits' ? outputs : name.startsWith('expert') ? pairs : batch;
+    const rows = OF_OUTPUTS.has(name) ? outputs : name.startsWith('expert') ? pairs : batch;
     places.set(name, { address: addresses.take(stride * rows), stride });
   }
   return places;

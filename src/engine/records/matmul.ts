@@ -38,6 +38,7 @@ export function writeMatmul(record: RecordWriter, op: OpOf<'matmul'>): number {
   record.u32(R.UP_WEIGHTS, record.address(op.up));
   record.f32(R.SUM_SCALE, op.scale?.value ?? 0);
   record.u32(R.ROW_SCALES, record.address(op.scale?.rows));
+  if (op.peaks) record.buffer('peaks', R.PEAKS, R.PEAKS_STRIDE);
   return writeResult(record, op) | record.exact(weight) | (op.scale ? R.SCALED : 0);
 }
 

@@ -13,8 +13,6 @@ export class Candidates {
   readonly weights: Float64Array;
   /** Scratch: what a sampler sorts by, smallest first. */
   readonly keys: Float64Array;
-  /** Scratch by token id, all zero between calls. */
-  readonly counts: Int32Array;
   size = 0;
   /** Nothing was removed or moved yet: the candidate at index i is token i. */
   dense = false;
@@ -25,7 +23,6 @@ export class Candidates {
     this.logits = new Float32Array(capacity);
     this.weights = new Float64Array(capacity);
     this.keys = new Float64Array(capacity);
-    this.counts = new Int32Array(capacity);
     this.#identity = Int32Array.from({ length: capacity }, (_, i) => i);
   }
 
@@ -128,7 +125,7 @@ let shared: Candidates | undefined;
 
 /**
  * Work space for one synchronous call, shared by all samplers of the process: no call keeps state in it, and a
- * server with a hundred conversations does not hold a hundred copies of 32 bytes per vocabulary entry.
+ * server with a hundred conversations does not hold a hundred copies of 28 bytes per vocabulary entry.
  */
 export function workspace(vocabularySize: number): Candidates {
   if (!shared || shared.capacity < vocabularySize) shared = new Candidates(vocabularySize);

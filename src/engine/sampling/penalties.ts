@@ -25,28 +25,22 @@ export interface PenaltySettings {
 export function penalties(c: Candidates, settings: PenaltySettings, history: readonly number[]): void {
   const { lastN, repeat, frequency, presence } = settings;
   if (lastN <= 0 || (repeat === 1 && frequency === 0 && presence === 0)) return;
-  const { ids, logits, counts, size } = c;
-  const start = Math.max(0, history.length - lastN);
-  const known = (id: number | undefined): id is number => id !== undefined && id >= 0 && id < counts.length;
-
-  for (let i = start; i < history.length; i++) {
-    const id = history[i];
-    if (known(id)) counts[id] = counts[id]! + 1;
+  const { ids, logits, size } = c;
+  const times = new Map<number, number>();
+  for (let i = Math.max(0, history.length - lastN); i < history.length; i++) {
+    const id = history[i]!;
+    times.set(id, (times.get(id) ?? 0) + 1);
   }
   const apply = (index: number, count: number): void => {
     const x = logits[index]!;
     logits[index] = (x <= 0 ? x * repeat : x / repeat) - count * frequency - presence;
   };
-  if (!c.dense) {
-    for (let i = 0; i < size; i++) {
-      const count = counts[ids[i]!]!;
-      if (count > 0) apply(i, count);
-    }
+  if (c.dense) {
+    for (const [id, count] of times) if (id >= 0 && id < size) apply(id, count);
+    return;
   }
-  for (let i = start; i < history.length; i++) {
-    const id = history[i];
-    if (!known(id)) continue;
-    if (c.dense && id < size && counts[id]! > 0) apply(id, counts[id]!);
-    counts[id] = 0; // also what makes a repeated id count once here
+  for (let i = 0; i < size; i++) {
+    const count = times.get(ids[i]!);
+    if (count !== undefined) apply(i, count);
   }
 }

@@ -1,4 +1,5 @@
 /** Selection without sorting the vocabulary: the k best, and the fewest candidates that reach a mass. */
+import { PEAK_SPAN, type OutputRow } from '../output-row.ts';
 import type { Candidates } from './candidates.ts';
 import { checkFinite } from './finite.ts';
 
@@ -31,10 +32,10 @@ function swap({ ids, logits }: Candidates, i: number, j: number): void {
   logits[j] = logit;
 }
 
-/** Takes a token that is not marked in `counts` into the heap, in the place of its worst, where it is better. */
+/** Takes a token into the heap, in the place of its worst, where it is better. */
 function offer(c: Candidates, k: number, id: number, logit: number): void {
   const bar = c.logits[0]!;
-  if (!(logit > bar || (logit === bar && id < c.ids[0]!)) || c.counts[id] !== 0) return;
+  if (!(logit > bar || (logit === bar && id < c.ids[0]!))) return;
   c.logits[0] = logit;
   c.ids[0] = id;
   siftWorst(c, 0, k);
@@ -78,9 +79,12 @@ function heapOfBest(
 
 /** Keeps the k largest logits, sorted downwards. */
 export function keepTopK(c: Candidates, k: number): void {
-  const n = c.size;
-  if (k >= n) return;
-  heapOfBest(c, k, c.logits, k, n, c.ids);
+  if (k < c.size) keepSorted(c, k);
+}
+
+/** The same, sorted even where there are k. */
+function keepSorted(c: Candidates, k: number): void {
+  heapOfBest(c, k, c.logits, k, c.size, c.ids);
   // Taking the worst out again and again fills the range from its end: sorted downwards.
   for (let end = k - 1; end > 0; end--) {
     swap(c, 0, end);
@@ -91,38 +95,76 @@ export function keepTopK(c: Candidates, k: number): void {
 }
 
 /**
- * Starts with the tokens in `also` and the k largest of the other logits, in no order: the rest is not even copied.
+ * Starts with the tokens in `also` behind the k largest of the other logits, sorted downwards: the rest is not even
+ * copied, and by way of peaks most of it not read. That these are there makes no other difference.
  *
  * @throws ModelError on NaN or infinite logits
  * @param also token ids, repeated or not, with k fewer than there are logits; those outside the vocabulary are ignored
  */
 export function loadLargest(
   c: Candidates,
-  logits: Float32Array,
+  { values, peaks }: OutputRow,
   k: number,
   also: readonly number[],
 ): Candidates {
-  const { ids, counts } = c;
-  const n = logits.length;
-  for (const id of also) if (id >= 0 && id < n) counts[id] = 1;
-  let nothing = 0;
-  let from = 0;
-  for (c.size = 0; c.size < k; from++) {
-    nothing += logits[from]! * 0;
-    if (counts[from] !== 0) continue;
-    c.logits[c.size] = logits[from]!;
-    ids[c.size++] = from;
-  }
-  nothing += heapOfBest(c, k, logits, from, n);
-  for (const id of also) {
-    if (counts[id] !== 1) continue;
-    counts[id] = 0;
-    c.logits[c.size] = logits[id]!;
-    ids[c.size++] = id;
-  }
+  // The k best of the others are among so many.
+  const wanted = k + also.length;
+  const groups = peaks && bestGroups(c, peaks, wanted);
+  if (groups) loadGroups(c, values, groups);
+  else if (loadBest(c, values, wanted) !== 0) checkFinite(values);
   c.dense = false;
-  if (nothing !== 0) checkFinite(logits);
+  const apart = new Set(also);
+  if (apart.size > 0) leaveOut(c, apart);
+  keepSorted(c, k);
+  for (const id of apart) {
+    if (id < 0 || id >= values.length) continue;
+    c.logits[c.size] = values[id]!;
+    c.ids[c.size++] = id;
+  }
   return c;
+}
+
+/** The k largest of `values`, in no order; returns 0, or NaN where one of all is NaN or infinite. */
+function loadBest(c: Candidates, values: Float32Array, k: number): number {
+  let nothing = 0;
+  for (let i = 0; i < k; i++) {
+    c.ids[i] = i;
+    c.logits[i] = values[i]!;
+    nothing += values[i]! * 0;
+  }
+  c.size = k;
+  return nothing + heapOfBest(c, k, values, k, values.length);
+}
+
+/**
+ * The groups in which the k largest logits are: those of the k largest peaks, each of which is a logit no less than any
+ * elsewhere, and one more, as the last peak may be no logit's. In the order of tokens; undefined where the logits
+ * themselves must be looked at.
+ */
+function bestGroups(c: Candidates, peaks: Float32Array, k: number): Int32Array | undefined {
+  if (k + 1 >= peaks.length || loadBest(c, peaks, k + 1) !== 0) return undefined;
+  return c.ids.slice(0, k + 1).sort();
+}
+
+function loadGroups(c: Candidates, logits: Float32Array, groups: Int32Array): void {
+  c.size = 0;
+  for (const group of groups) {
+    const end = Math.min(logits.length, (group + 1) * PEAK_SPAN);
+    for (let id = group * PEAK_SPAN; id < end; id++) {
+      c.ids[c.size] = id;
+      c.logits[c.size++] = logits[id]!;
+    }
+  }
+}
+
+function leaveOut(c: Candidates, apart: ReadonlySet<number>): void {
+  let kept = 0;
+  for (let i = 0; i < c.size; i++) {
+    if (apart.has(c.ids[i]!)) continue;
+    c.ids[kept] = c.ids[i]!;
+    c.logits[kept++] = c.logits[i]!;
+  }
+  c.size = kept;
 }
 
 /** a comes after b: larger key, or, between equals, the later token id. */

@@ -2,6 +2,7 @@
 import { ContextOverflowError } from '../../errors.ts';
 import type { Engine } from '../engine.ts';
 import type { KvSequence } from '../kv-cache.ts';
+import type { OutputRow } from '../output-row.ts';
 import { createSampler, type Sampler } from '../sampler.ts';
 import type { Distribution } from '../sampling/speculative.ts';
 import type { SamplingOptions } from '../types.ts';
@@ -49,7 +50,7 @@ export class ModelDrafter implements Drafter {
     const ids: number[] = [];
     const drawnFrom: Distribution[] = [];
     const seen = [...history];
-    const draw = (logits: Float32Array): boolean => {
+    const draw = (logits: OutputRow): boolean => {
       const { id, distribution } = this.sampler.propose(logits, seen);
       if (id >= this.vocabulary) return false;
       ids.push(id);

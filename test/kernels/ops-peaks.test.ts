@@ -1,0 +1,90 @@
+/** MATMUL with PEAKS: the largest of each row group, against a twin that looks at the rows. */
+import { describe, expect, it } from 'vitest';
+import { FORMATS, type WeightFormat } from '../../src/kernels/formats.ts';
+import * as R from '../../src/kernels/record.ts';
+import { sameBits } from './check.ts';
+import { Machine, VARIANTS, useCompiler, type Matrix } from './machine.ts';
+import { multiply, type Multiplication } from './multiply.ts';
+import { emptyRows, getRows } from './program.ts';
+import { normals, random } from './twins/numbers.ts';
+import { randomWeights } from './twins/weights.ts';
+
+useCompiler('optimizing');
+
+const COLUMNS = 256;
+/** One of each family of kernels. */
+const FAMILIES = FORMATS.filter(({ name }) =>
+  ['F32', 'F16', 'Q4_0', 'Q8_0', 'Q4_K', 'Q6_K', 'I8'].includes(name),
+);
+
+/** The largest of each 8, or NaN where one is not finite. */
+function twin(row: Float32Array): number[] {
+  return Array.from({ length: row.length / 8 }, (_, group) => {
+    const values = [...row.slice(8 * group, 8 * group + 8)];
+    return values.every((value) => Number.isFinite(value)) ? Math.max(...values) : NaN;
+  });
+}
+
+describe.each(VARIANTS)('%s: PEAKS', (variant) => {
+  const machine = new Machine(variant, 512);
+
+  function setUp(format: WeightFormat, rows: number): Matrix {
+    machine.reset();
+    return machine.repack(format, randomWeights(format, rows, COLUMNS, random(rows)), rows, COLUMNS);
+  }
+
+  /** Rows with peaks, checked against the twin, and against rows without. */
+  function checked(matrix: Matrix, tokens: Float32Array[], how: Multiplication, what: string): number[][] {
+    const peaks = emptyRows(machine, tokens.length, matrix.groups, 12345);
+    const rows = multiply(machine, matrix, tokens, { ...how, peaks });
+    const without = multiply(machine, matrix, tokens, how);
+    return getRows(machine, peaks).map((found, t) => {
+      sameBits(rows[t]!, without[t]!, `${what}, token ${t}`);
+      expect([...found], `${what}, token ${t}`).toEqual(twin(rows[t]!));
+      return [...found];
+    });
+  }
+
+  // 1 to 3 tokens go through GEMV, more through GEMM; odd numbers of groups have one without a partner.
+  it.each(FAMILIES)('$name: one token and batches, vocabularies of any size', (format) => {
+    for (const rows of [5, 8, 16, 37, 8 * 75]) {
+      const matrix = setUp(format, rows);
+      for (const count of [1, 2, 4, 9]) {
+        const tokens = Array.from({ length: count }, (_, t) => normals(COLUMNS, random(t), 0.05));
+        for (const exact of format.form === 'f32' ? [false] : [false, true]) {
+          for (const threads of [1, 3]) {
+            checked(matrix, tokens, { exact, threads }, `${format.name}, ${rows} rows, exact ${exact}`);
+          }
+        }
+      }
+    }
+  });
+
+  it.each(FAMILIES)('$name: of what goes through an activation', (format) => {
+    const matrix = setUp(format, 37);
+    const how = { acted: true, activation: R.ACT_SOFTCAP, cap: 0.5 };
+    for (const count of [1, 5]) {
+      const tokens = Array.from({ length: count }, (_, t) => normals(COLUMNS, random(t), 0.05));
+      for (const peaks of checked(matrix, tokens, how, format.name)) {
+        expect(Math.max(...peaks)).toBeLessThanOrEqual(0.5);
+      }
+    }
+  });
+
+  it.each([NaN, Infinity, -Infinity])('%d hides behind nothing, wherever it is', (bad) => {
+    const format = FORMATS.find(({ name }) => name === 'Q4_0')!;
+    const rows = 24;
+    for (let at = 0; at < rows; at++) {
+      const matrix = setUp(format, rows);
+      const bias = new Float32Array(rows).fill(1);
+      bias[at] = bad;
+      const how = { start: R.START_BIAS, bias: machine.put(bias) };
+      for (const count of [1, 2, 5]) {
+        const tokens = Array.from({ length: count }, (_, t) => normals(COLUMNS, random(t), 0.05));
+        for (const peaks of checked(matrix, tokens, how, `${bad} in row ${at}`)) {
+          expect(peaks.map(Number.isNaN)).toEqual([0, 1, 2].map((group) => group === at >> 3));
+        }
+      }
+    }
+  });
+});
