@@ -68,10 +68,16 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
 // @ts-ignore: decorator
 @inline export function dotStep(acc: v128, x: v128, w: v128): v128 {
   if (VARIANT == DOT4) return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, acc);
-  if (VARIANT == DOT2) return i16x8.add(acc, i16x8.relaxed_dot_i8x16_i7x16_s(x, w));
+  return i16x8.add(acc, dotPairs(x, w));
+}
+
+/** The products of a dotStep, in variants of 16-bit sums: what a sum begins with that starts from nothing. */
+// @ts-ignore: decorator
+@inline export function dotPairs(x: v128, w: v128): v128 {
+  if (VARIANT == DOT2) return i16x8.relaxed_dot_i8x16_i7x16_s(x, w);
   const even = i16x8.mul(i16x8.shr_s(i16x8.shl(x, 8), 8), v128.and(w, i16x8.splat(255)));
   const odd = i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8));
-  return i16x8.add(acc, i16x8.add(even, odd));
+  return i16x8.add(even, odd);
 }
 
 /** Four steps. */

@@ -25,9 +25,8 @@ import { eightSteps, fourSteps, lane } from './steps';
 ): v128 {
   if (halved(f)) {
     const first = fourSteps(start(f, numbers, 0), s0, s1, s2, s3, w0, w1, w2, w3);
-    s = madd(f32x4.convert_i32x4_s(i32x4.mul(first, c)), xScale, s);
     const second = fourSteps(start(f, numbers, 1), s4, s5, s6, s7, w4, w5, w6, w7);
-    return madd(f32x4.convert_i32x4_s(i32x4.mul(second, e)), xScale, s);
+    return madd(f32x4.convert_i32x4_s(i32x4.add(i32x4.mul(first, c), i32x4.mul(second, e))), xScale, s);
   }
   const dots = eightSteps(start(f, numbers, 1), s0, s1, s2, s3, s4, s5, s6, s7, w0, w1, w2, w3, w4, w5, w6, w7);
   return madd(f32x4.convert_i32x4_s(i32x4.mul(dots, c)), xScale, s);

@@ -2,15 +2,46 @@
  * GEMM for the K formats: super-blocks are unpacked once and meet all tokens. Same arithmetic, in the same order, as
  * the GEMV in superblock.ts.
  */
-import { DOT4, dotStep, dotSumScaled, f16x4, madd, twice } from '../isa';
-import { X8_BYTES, X8_SCALE } from './activations';
+import { DOT4, dotPairs, dotStep, dotSumScaled, f16x4, madd, sumsLess, twice } from '../isa';
+import { X8_BYTES, X8_SCALE, X8_SUMS, X8_SUMS_LOW } from './activations';
 import { gemmSuperDirect } from './superblock-direct';
 import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes } from './superblock';
 
-/** s += (scale * dot) * scale_x, the scale as unpacked: see twice. */
+/** s += (first half's + scale * dot) * scale_x, the scale as unpacked: see twice. */
 // @ts-ignore: decorator
-@inline function addHalf(s: v128, acc: v128, scale: v128, xScale: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(dotSumScaled(acc, scale)), xScale, s);
+@inline function addBlock<F extends SuperBlock>(f: F, s: v128, half: v128, acc: v128, scale: v128, xScale: v128): v128 {
+  const sum = dotSumScaled(acc, scale);
+  return madd(f32x4.convert_i32x4_s(f.split ? i32x4.add(half, sum) : sum), xScale, s);
+}
+
+/**
+ * What the first step of a block's sums (split: of its first half's) takes away, so that weights stored with an offset
+ * count without it. x: the block of activations.
+ */
+// @ts-ignore: decorator
+@inline function excess<F extends SuperBlock>(f: F, x: usize): v128 {
+  if (!f.offset) return i32x4.splat(0);
+  return i16x8.shl(f.split ? v128.load32_splat(x, X8_SUMS_LOW) : v128.load32_splat(x, X8_SUMS), ctz(f.offset));
+}
+
+/** The same of the second half; x: column 12 of the block. */
+// @ts-ignore: decorator
+@inline function excessOfSecond<F extends SuperBlock>(f: F, x: usize): v128 {
+  if (!f.offset) return i32x4.splat(0);
+  const high = sumsLess(v128.load32_splat(x, X8_SUMS - 12), v128.load32_splat(x, X8_SUMS_LOW - 12));
+  return i16x8.shl(high, ctz(f.offset));
+}
+
+/** The scale of the block of activations in which x is where the steps of tile4 have left it. */
+// @ts-ignore: decorator
+@inline function scaleAfterSteps<F extends SuperBlock>(f: F, x: usize): v128 {
+  return f.split ? v128.load32_splat(x, X8_SCALE - 24) : v128.load32_splat(x, X8_SCALE - 28);
+}
+
+/** The first step of a sum: one addition less than a step, or none more for an offset. */
+// @ts-ignore: decorator
+@inline function firstStep<F extends SuperBlock>(f: F, less: v128, x: v128, w: v128): v128 {
+  return f.offset ? i16x8.sub(dotPairs(x, w), less) : dotPairs(x, w);
 }
 
 // An unpacked super-block, in the order in which the tile reads it:
@@ -73,61 +104,98 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
   let f00 = f32x4.splat(0), f01 = f00, f10 = f00, f11 = f00, f20 = f00, f21 = f00, f30 = f00, f31 = f00;
   const end = x0 + 8 * X8_BYTES;
   do {
-    const block = u, xBlock = x0;
-    // Both halves' starts at once: a branch on the half would cost as much as computing them.
-    const first = f.split ? 0 : 1;
-    let b0 = start(f, x0, first), b1 = start(f, x1, first), b2 = start(f, x2, first), b3 = start(f, x3, first);
-    const c0 = f.split ? start(f, x0, 1) : b0, c1 = f.split ? start(f, x1, 1) : b1;
-    const c2 = f.split ? start(f, x2, 1) : b2, c3 = f.split ? start(f, x3, 1) : b3;
+    let stepsEnd = u + stepsBytes(f) - 32;
+    let w0 = v128.load(u), w1 = v128.load(u, 16);
+    let s = v128.load32_splat(x0), less = excess(f, x0);
+    let a00 = firstStep(f, less, s, w0), a01 = firstStep(f, less, s, w1);
+    s = v128.load32_splat(x1); less = excess(f, x1);
+    let a10 = firstStep(f, less, s, w0), a11 = firstStep(f, less, s, w1);
+    s = v128.load32_splat(x2); less = excess(f, x2);
+    let a20 = firstStep(f, less, s, w0), a21 = firstStep(f, less, s, w1);
+    s = v128.load32_splat(x3); less = excess(f, x3);
+    let a30 = firstStep(f, less, s, w0), a31 = firstStep(f, less, s, w1);
     do {
-      let a00 = b0, a10 = b1, a20 = b2, a30 = b3;
-      b0 = c0; b1 = c1; b2 = c2; b3 = c3;
-      let a01 = a00, a11 = a10, a21 = a20, a31 = a30;
-      const stepsEnd = u + stepsBytes(f);
+      w0 = v128.load(u, 32); w1 = v128.load(u, 48);
+      s = v128.load32_splat(x0, 4);
+      a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
+      s = v128.load32_splat(x1, 4);
+      a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
+      s = v128.load32_splat(x2, 4);
+      a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
+      s = v128.load32_splat(x3, 4);
+      a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
+      u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+    } while (u < stepsEnd);
+    let s0 = v128.load(u, 32), s1 = v128.load(u, 48);
+    let h00 = s, h01 = s, h10 = s, h11 = s, h20 = s, h21 = s, h30 = s, h31 = s;
+    if (f.split) {
+      h00 = dotSumScaled(a00, s0); h01 = dotSumScaled(a01, s1); h10 = dotSumScaled(a10, s0); h11 = dotSumScaled(a11, s1);
+      h20 = dotSumScaled(a20, s0); h21 = dotSumScaled(a21, s1); h30 = dotSumScaled(a30, s0); h31 = dotSumScaled(a31, s1);
+      stepsEnd += stepsBytes(f) - 32;
+      w0 = v128.load(u, 64); w1 = v128.load(u, 80);
+      s = v128.load32_splat(x0, 4); less = excessOfSecond(f, x0);
+      a00 = firstStep(f, less, s, w0); a01 = firstStep(f, less, s, w1);
+      s = v128.load32_splat(x1, 4); less = excessOfSecond(f, x1);
+      a10 = firstStep(f, less, s, w0); a11 = firstStep(f, less, s, w1);
+      s = v128.load32_splat(x2, 4); less = excessOfSecond(f, x2);
+      a20 = firstStep(f, less, s, w0); a21 = firstStep(f, less, s, w1);
+      s = v128.load32_splat(x3, 4); less = excessOfSecond(f, x3);
+      a30 = firstStep(f, less, s, w0); a31 = firstStep(f, less, s, w1);
       do {
-        const w0 = v128.load(u), w1 = v128.load(u, 16);
-        let s = v128.load32_splat(x0);
+        w0 = v128.load(u, 96); w1 = v128.load(u, 112);
+        s = v128.load32_splat(x0, 8);
         a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
-        s = v128.load32_splat(x1);
+        s = v128.load32_splat(x1, 8);
         a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
-        s = v128.load32_splat(x2);
+        s = v128.load32_splat(x2, 8);
         a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
-        s = v128.load32_splat(x3);
+        s = v128.load32_splat(x3, 8);
         a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
         u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
       } while (u < stepsEnd);
-      const s0 = v128.load(u), s1 = v128.load(u, 16);
-      let s = v128.load32_splat(xBlock, X8_SCALE);
-      f00 = addHalf(f00, a00, s0, s); f01 = addHalf(f01, a01, s1, s);
-      s = v128.load32_splat(xBlock + xStride, X8_SCALE);
-      f10 = addHalf(f10, a10, s0, s); f11 = addHalf(f11, a11, s1, s);
-      s = v128.load32_splat(xBlock + 2 * xStride, X8_SCALE);
-      f20 = addHalf(f20, a20, s0, s); f21 = addHalf(f21, a21, s1, s);
-      s = v128.load32_splat(xBlock + 3 * xStride, X8_SCALE);
-      f30 = addHalf(f30, a30, s0, s); f31 = addHalf(f31, a31, s1, s);
-      u += 32;
-    } while (f.split && u < block + 320);
-    x0 += X8_BYTES - 32; x1 += X8_BYTES - 32; x2 += X8_BYTES - 32; x3 += X8_BYTES - 32;
+      s0 = v128.load(u, 96); s1 = v128.load(u, 112);
+    }
+    s = scaleAfterSteps(f, x0);
+    f00 = addBlock(f, f00, h00, a00, s0, s); f01 = addBlock(f, f01, h01, a01, s1, s);
+    s = scaleAfterSteps(f, x1);
+    f10 = addBlock(f, f10, h10, a10, s0, s); f11 = addBlock(f, f11, h11, a11, s1, s);
+    s = scaleAfterSteps(f, x2);
+    f20 = addBlock(f, f20, h20, a20, s0, s); f21 = addBlock(f, f21, h21, a21, s1, s);
+    s = scaleAfterSteps(f, x3);
+    f30 = addBlock(f, f30, h30, a30, s0, s); f31 = addBlock(f, f31, h31, a31, s1, s);
+    u += f.split ? 128 : 64;
+    const next = X8_BYTES - (f.split ? 24 : 28);
+    x0 += next; x1 += next; x2 += next; x3 += next;
   } while (x0 < end);
   addTo(y, y1, y2, y3, u, f00, f01, f10, f11, f20, f21, f30, f31);
   if (f.hasMinimum) {
     u += 32;
-    x0 = x;
+    x0 = x; x1 = x0 + xStride; x2 = x1 + xStride; x3 = x2 + xStride;
     f00 = f32x4.splat(0); f01 = f00; f10 = f00; f11 = f00; f20 = f00; f21 = f00; f30 = f00; f31 = f00;
     do {
-      for (let half = f.sixteen ? 0 : 1; half < 2; half++) {
+      if (f.sixteen) {
         const m0 = v128.load(u), m1 = v128.load(u, 16);
-        let s = activationSum(f, x0, half);
+        let s = activationSum(f, x0, 0);
         f00 = madd(m0, s, f00); f01 = madd(m1, s, f01);
-        s = activationSum(f, x0 + xStride, half);
+        s = activationSum(f, x1, 0);
         f10 = madd(m0, s, f10); f11 = madd(m1, s, f11);
-        s = activationSum(f, x0 + 2 * xStride, half);
+        s = activationSum(f, x2, 0);
         f20 = madd(m0, s, f20); f21 = madd(m1, s, f21);
-        s = activationSum(f, x0 + 3 * xStride, half);
+        s = activationSum(f, x3, 0);
         f30 = madd(m0, s, f30); f31 = madd(m1, s, f31);
         u += 32;
       }
-      x0 += X8_BYTES;
+      const m0 = v128.load(u), m1 = v128.load(u, 16);
+      let s = activationSum(f, x0, 1);
+      f00 = madd(m0, s, f00); f01 = madd(m1, s, f01);
+      s = activationSum(f, x1, 1);
+      f10 = madd(m0, s, f10); f11 = madd(m1, s, f11);
+      s = activationSum(f, x2, 1);
+      f20 = madd(m0, s, f20); f21 = madd(m1, s, f21);
+      s = activationSum(f, x3, 1);
+      f30 = madd(m0, s, f30); f31 = madd(m1, s, f31);
+      u += 32;
+      x0 += X8_BYTES; x1 += X8_BYTES; x2 += X8_BYTES; x3 += X8_BYTES;
     } while (x0 < end);
     addTo(y, y1, y2, y3, u, f00, f01, f10, f11, f20, f21, f30, f31);
   }
@@ -157,6 +225,7 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
   const end = x + 8 * X8_BYTES;
   let p = x, f0 = f32x4.splat(0), f1 = f0;
   do {
+    let h0 = i32x4.splat(0), h1 = h0;
     for (let half = f.split ? 0 : 1; half < 2; half++) {
       let a0 = f.offset ? start(f, p, half) : i32x4.splat(0), a1 = a0;
       const stepsEnd = u + stepsBytes(f);
@@ -166,10 +235,11 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
         a0 = dotStep(a0, s, v128.load(u)); a1 = dotStep(a1, s, v128.load(u, 16));
         u += 32; q += 4;
       } while (u < stepsEnd);
-      const xScale = v128.load32_splat(p, X8_SCALE);
-      f0 = addHalf(f0, a0, v128.load(u), xScale); f1 = addHalf(f1, a1, v128.load(u, 16), xScale);
+      h0 = i32x4.add(h0, dotSumScaled(a0, v128.load(u))); h1 = i32x4.add(h1, dotSumScaled(a1, v128.load(u, 16)));
       u += 32;
     }
+    const xScale = v128.load32_splat(p, X8_SCALE);
+    f0 = madd(f32x4.convert_i32x4_s(h0), xScale, f0); f1 = madd(f32x4.convert_i32x4_s(h1), xScale, f1);
     p += X8_BYTES;
   } while (p < end);
   let y0 = madd(f0, v128.load(u), v128.load(y)), y1 = madd(f1, v128.load(u, 16), v128.load(y, 16));

@@ -24,10 +24,10 @@ export abstract class HalvedSuperBlock extends SuperBlock {
   abstract dotHalf(w: usize, v: i32, bits: v128, acc: v128, x0: v128, x1: v128, x2: v128, x3: v128): v128;
 }
 
-/** s += (scale * dot) * scale_x; the scales of 8 rows as i16x8. */
+/** sum += scale * dot; the scales of 8 rows as i16x8. */
 // @ts-ignore: decorator
-@inline function addHalf(s: v128, acc: v128, scales: v128, v: i32, xScale: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(dotSumScaled(acc, twice(scales, v))), xScale, s);
+@inline function addHalf(sum: v128, acc: v128, scales: v128, v: i32): v128 {
+  return i32x4.add(sum, dotSumScaled(acc, twice(scales, v)));
 }
 
 /** y += W x for `groups` row groups at `a` and as many at `b`; see gemvBlock32. */
@@ -69,12 +69,13 @@ export abstract class HalvedSuperBlock extends SuperBlock {
     let bias = f.offset ? dotBias(v128.load32_splat(x, X8_SUMS_LOW), f.offset) : all;
     let bits0 = f.hasBits ? v128.load(w + 16) : all, bits1 = f.hasBits ? v128.load(w + 32) : all;
     let q = x, sc = w, planes = w + f.planes;
+    let sum0 = i32x4.splat(0), sum1 = sum0;
     const halvesEnd = q + 32;
     do {
       const scales = f.scales(sc, 0);
       const x0 = v128.load32_splat(q), x1 = v128.load32_splat(q, 4), x2 = v128.load32_splat(q, 8), x3 = v128.load32_splat(q, 12);
-      s0 = addHalf(s0, f.dotHalf(planes, 0, bits0, bias, x0, x1, x2, x3), scales, 0, xScale);
-      s1 = addHalf(s1, f.dotHalf(planes, 1, bits1, bias, x0, x1, x2, x3), scales, 1, xScale);
+      sum0 = addHalf(sum0, f.dotHalf(planes, 0, bits0, bias, x0, x1, x2, x3), scales, 0);
+      sum1 = addHalf(sum1, f.dotHalf(planes, 1, bits1, bias, x0, x1, x2, x3), scales, 1);
       if (f.offset) bias = sumsLess(all, bias);
       if (f.hasBits) {
         bits0 = i16x8.shr_u(bits0, 4); bits1 = i16x8.shr_u(bits1, 4);
@@ -83,6 +84,7 @@ export abstract class HalvedSuperBlock extends SuperBlock {
       planes += f.halfBytes;
       q += 16;
     } while (q < halvesEnd);
+    s0 = madd(f32x4.convert_i32x4_s(sum0), xScale, s0); s1 = madd(f32x4.convert_i32x4_s(sum1), xScale, s1);
     if (f.hasMinimum) {
       const sum = activationSum(f, x, 1), low = f.sixteen ? activationSum(f, x, 0) : sum;
       m0 = addMinimums(f, m0, w, 0, low, sum); m1 = addMinimums(f, m1, w, 1, low, sum);

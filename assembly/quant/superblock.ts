@@ -11,9 +11,9 @@
  * `half` selects columns 0..15 or 16..31 of the block.
  *
  * Arithmetic per row and super-block, in this order in every kernel:
- *   s = sum over blocks, halves: (scale * dot) * scale_x     y += s * d
- *   m = sum over blocks, halves: minimum * sum_x             y += m * -dmin
- * scale * dot is an exact integer.
+ *   s = sum over blocks: (sum over halves: scale * dot) * scale_x     y += s * d
+ *   m = sum over blocks, halves: minimum * sum_x                      y += m * -dmin
+ * The sum over halves is an exact integer, also as f32: at most 2^24 (Q6_K: 32 x 32 x 128 x 128).
  */
 import { DOT4, dotBias, dotStep, dotSum, f16Bits, f16ToF32, madd, scaleUp, sumsLess, wholeSum } from '../isa';
 import { Packed, column, repackRows } from './repack';
@@ -101,10 +101,17 @@ export abstract class SuperBlock extends Packed {
   return f32x4.convert_i32x4_s(four(f.minimums(w, half), v));
 }
 
-/** s += (scale * dot) * scale_x, the scale as i32x4. */
+/** scale * dot, the scale as i32x4. */
 // @ts-ignore: decorator
-@inline function addScaled(s: v128, acc: v128, scale: v128, xScale: v128): v128 {
-  return madd(f32x4.convert_i32x4_s(i32x4.mul(dotSum(acc), scale)), xScale, s);
+@inline function scaled(acc: v128, scale: v128): v128 {
+  return i32x4.mul(dotSum(acc), scale);
+}
+
+/** s += (first half's + scale * dot) * scale_x. */
+// @ts-ignore: decorator
+@inline function addScaled<F extends SuperBlock>(f: F, s: v128, half: v128, acc: v128, scale: v128, xScale: v128): v128 {
+  const sum = scaled(acc, scale);
+  return madd(f32x4.convert_i32x4_s(halved(f) ? i32x4.add(half, sum) : sum), xScale, s);
 }
 
 /** m += minimum * sum of the activations, for the rows of one row vector and one block. */
@@ -144,8 +151,9 @@ export abstract class SuperBlock extends Packed {
         const numbers = quarter(p + 32);
         const xScale = repeated(numbers, p, 8);
         const scaleA = f.scales(a, 0), scaleB = f.scales(b, 0);
-        const ca0 = four(scaleA, 0), ca1 = four(scaleA, 1), cb0 = four(scaleB, 0), cb1 = four(scaleB, 1);
+        let ca0 = four(scaleA, 0), ca1 = four(scaleA, 1), cb0 = four(scaleB, 0), cb1 = four(scaleB, 1);
         let a0 = start(f, p, 0), a1 = a0, b0 = a0, b1 = a0;
+        let ta0 = a0, ta1 = a0, tb0 = a0, tb1 = a0;
         if (looped(f.plain)) {
           const stepsEnd = p + 16;
           let wa = a, wb = b, q = p;
@@ -164,8 +172,7 @@ export abstract class SuperBlock extends Packed {
           if (halved(f)) {
             a0 = dotSteps(f, a, 0, 0, a0, s0, s1, s2, s3); a1 = dotSteps(f, a, 1, 0, a1, s0, s1, s2, s3);
             b0 = dotSteps(f, b, 0, 0, b0, s0, s1, s2, s3); b1 = dotSteps(f, b, 1, 0, b1, s0, s1, s2, s3);
-            sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
-            sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
+            ta0 = scaled(a0, ca0); ta1 = scaled(a1, ca1); tb0 = scaled(b0, cb0); tb1 = scaled(b1, cb1);
             a0 = start(f, p, 1); a1 = a0; b0 = a0; b1 = a0;
             s0 = repeated(high, p, 4); s1 = repeated(high, p, 5); s2 = repeated(high, p, 6); s3 = repeated(high, p, 7);
             a0 = dotSteps(f, a2, 0, 1, a0, s0, s1, s2, s3); a1 = dotSteps(f, a2, 1, 1, a1, s0, s1, s2, s3);
@@ -178,12 +185,10 @@ export abstract class SuperBlock extends Packed {
         }
         if (f.sixteen) {
           const secondA = f.scales(a, 1), secondB = f.scales(b, 1);
-          sa0 = addScaled(sa0, a0, four(secondA, 0), xScale); sa1 = addScaled(sa1, a1, four(secondA, 1), xScale);
-          sb0 = addScaled(sb0, b0, four(secondB, 0), xScale); sb1 = addScaled(sb1, b1, four(secondB, 1), xScale);
-        } else {
-          sa0 = addScaled(sa0, a0, ca0, xScale); sa1 = addScaled(sa1, a1, ca1, xScale);
-          sb0 = addScaled(sb0, b0, cb0, xScale); sb1 = addScaled(sb1, b1, cb1, xScale);
+          ca0 = four(secondA, 0); ca1 = four(secondA, 1); cb0 = four(secondB, 0); cb1 = four(secondB, 1);
         }
+        sa0 = addScaled(f, sa0, ta0, a0, ca0, xScale); sa1 = addScaled(f, sa1, ta1, a1, ca1, xScale);
+        sb0 = addScaled(f, sb0, tb0, b0, cb0, xScale); sb1 = addScaled(f, sb1, tb1, b1, cb1, xScale);
         if (f.hasMinimum) {
           const all = sumOf(f, numbers, p), low = f.sixteen ? activationSum(f, p, 0) : all;
           ma0 = addMinimums(f, ma0, a, 0, low, all); ma1 = addMinimums(f, ma1, a, 1, low, all);
