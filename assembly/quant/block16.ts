@@ -151,7 +151,9 @@ function tile4(u: usize, x0: usize, xStride: usize, y: usize, yStride: usize, bl
     let a00 = i32x4.splat(0), a01 = a00, a10 = a00, a11 = a00, a20 = a00, a21 = a00, a30 = a00, a31 = a00;
     const stepsEnd = u + 512;
     do {
-      const w0 = v128.load(u), w1 = v128.load(u, 16);
+      // Four steps share five pointers. The breaks between them never happen: the compiler moves all loads of a basic
+      // block to its front, and those of one step are as many as there are registers for.
+      let w0 = v128.load(u), w1 = v128.load(u, 16);
       let s = v128.load32_splat(x0);
       a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
       s = v128.load32_splat(x1);
@@ -160,7 +162,37 @@ function tile4(u: usize, x0: usize, xStride: usize, y: usize, yStride: usize, bl
       a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
       s = v128.load32_splat(x3);
       a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
-      u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
+      if (u > stepsEnd) break;
+      w0 = v128.load(u, 32); w1 = v128.load(u, 48);
+      s = v128.load32_splat(x0, 4);
+      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x1, 4);
+      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x2, 4);
+      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x3, 4);
+      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      if (u >= stepsEnd) break;
+      w0 = v128.load(u, 64); w1 = v128.load(u, 80);
+      s = v128.load32_splat(x0, 8);
+      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x1, 8);
+      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x2, 8);
+      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x3, 8);
+      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      if (u == stepsEnd) break;
+      w0 = v128.load(u, 96); w1 = v128.load(u, 112);
+      s = v128.load32_splat(x0, 12);
+      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x1, 12);
+      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x2, 12);
+      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      s = v128.load32_splat(x3, 12);
+      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      u += 128; x0 += 16; x1 += 16; x2 += 16; x3 += 16;
     } while (u < stepsEnd);
     const s0 = v128.load(u), s1 = v128.load(u, 16);
     let s = v128.load32_splat(x0);
