@@ -82,7 +82,7 @@ export const START: usize = 76; //         how TO starts: START_*
 export const BIAS: usize = 80;
 export const UP_WEIGHTS: usize = 84; //    not 0: TO = act(activations x WEIGHTS) * (activations x UP_WEIGHTS)
 export const ACTIVATION: usize = 88;
-export const GEMV_ROWS: usize = 120; //    up to so many rows, 3 at least, go through GEMV one by one
+export const NIBBLES: usize = 120; //      not 0: weights lie in a nibble plane alone
 export const BY_TOKEN = 0;
 export const BY_POSITION = 1;
 export const BY_ZERO = 2; //               row 0 for all: the first token type

@@ -121,7 +121,7 @@ export class Matmul {
         [R.DEQUANTIZE]: index(DEQUANTIZE_KERNEL),
         [R.GEMV]: index(GEMV_KERNEL),
         [R.GEMM]: index(GEMM_KERNEL),
-        [R.GEMV_ROWS]: format.gemvRows,
+        [R.NIBBLES]: format.nibbles ? 1 : 0,
         [R.X_SHARED]: x,
         [R.X_STRIDE]: xStride,
         [R.START]: R.START_ZERO,

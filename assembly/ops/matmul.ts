@@ -4,31 +4,38 @@
  * they are added to START: not in the gated form. With PEAKS, the largest value of each row group is left beside the row,
  * which spares whoever looks for the largest of a vocabulary seven of eight logits: nor is that for the gated form.
  *
- * A few rows (GEMV_ROWS) go through the GEMV kernel one by one, more through the GEMM kernel; both add the blocks of a
+ * A few rows (fewRows) go through the GEMV kernel one by one, more through the GEMM kernel; both add the blocks of a
  * weight row in the same order, so a token's result is the same bits either way.
  */
 import { THREADS } from '../control';
-import { madd } from '../isa';
+import { DOT4, madd } from '../isa';
+import { FEW_TOKENS } from '../quant/few';
 import { exactGroup } from '../quant/float';
 import {
   ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_INT8, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
-  FROM_STRIDE, GEMM, GEMV, GEMV_ROWS, GROUP_BYTES, PEAKS, PEAKS_STRIDE, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD, START_ADD_BIAS,
+  FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, NIBBLES, PEAKS, PEAKS_STRIDE, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD, START_ADD_BIAS,
   START_BIAS, START_ZERO, SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
 import { exp4, gelu4, geluErf4, silu4, tanh4 } from './math';
 
-/** Rows that no GEMM does faster than so many GEMVs. */
-const LEAST_GEMV_ROWS = 3;
+/** Rows that no GEMM which unpacks the weights does faster than so many GEMVs. */
+const MOST_GEMV_ROWS = 3;
+/** The same of nibbles, where the GEMV is as good as can be (ARM). */
+const MOST_GEMV_ROWS_OF_NIBBLES = 7;
 /** Chunks per worker: enough that a slow core can take fewer. */
 export const CHUNKS_PER_THREAD = 8;
 /** A batch makes chunks long: more of them keep the wait at the end short. */
 const GEMM_CHUNKS_PER_THREAD = 32;
+/** Activations that stay in the second-level cache while all row groups of a chunk meet them; no fewer rows than pay for unpacking. */
+const TILE_BYTES: i32 = 512 * 1024;
+const LEAST_TILE_ROWS: i32 = 32;
 /** Multiply-accumulates below which a chunk is not worth its counter: about a microsecond. */
 export const CHUNK_MACS = 32768;
 
 // @ts-ignore: decorator
 @inline function fewRows(op: usize, rows: i32): bool {
-  return rows <= max(LEAST_GEMV_ROWS, load<i32>(op + GEMV_ROWS));
+  if (!load<u32>(op + NIBBLES)) return rows <= MOST_GEMV_ROWS;
+  return VARIANT == DOT4 ? rows <= MOST_GEMV_ROWS_OF_NIBBLES : rows == 1;
 }
 
 /** Two streams of row groups walk the halves of one matrix, or the gate and up matrices. */
@@ -44,7 +51,7 @@ export const CHUNK_MACS = 32768;
   const groups = streamGroups(op, rows);
   const macs = 16 * load<i32>(op + WIDTH) * rows;
   const least = (CHUNK_MACS + macs - 1) / macs;
-  const chunks = load<i32>(THREADS) * (fewRows(op, rows) ? CHUNKS_PER_THREAD : GEMM_CHUNKS_PER_THREAD);
+  const chunks = load<i32>(THREADS) * (rows < FEW_TOKENS ? CHUNKS_PER_THREAD : GEMM_CHUNKS_PER_THREAD);
   return max(least, (groups + chunks - 1) / chunks);
 }
 
@@ -183,8 +190,17 @@ export function multiplyRows(
   op: usize, part: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, y: usize, scratch: usize,
 ): void {
   const exact = (load<u32>(op + FLAGS) & EXACT) != 0;
-  if (fewRows(op, rows) && !exact) gemvChunk(op, part, first, count, rows, x, xStride, y, scratch);
-  else groupsChunk(op, part, first, count, rows, x, xStride, y, scratch);
+  if (fewRows(op, rows) && !exact) {
+    gemvChunk(op, part, first, count, rows, x, xStride, y, scratch);
+    return;
+  }
+  const yStride = <usize>load<u32>(op + TO_STRIDE);
+  const most = max(LEAST_TILE_ROWS, (TILE_BYTES / <i32>xStride) & ~7);
+  for (let row = 0; row < rows; row += most) {
+    groupsChunk(op, part, first, count, row, min(most, rows - row), x, xStride, y, scratch);
+    x += <usize>most * xStride;
+    y += <usize>most * yStride;
+  }
 }
 
 function gemvChunk(
@@ -260,13 +276,15 @@ function multiplyGroup(
  * two, and would crowd a few lines of the caches.
  */
 function groupsChunk(
-  op: usize, part: usize, first: i32, count: i32, rows: i32, x: usize, xStride: usize, to: usize, scratch: usize,
+  op: usize, part: usize, first: i32, count: i32, row: i32, rows: i32, x: usize, xStride: usize, to: usize, scratch: usize,
 ): void {
   const bytes = <usize>load<u32>(op + GROUP_BYTES), stride = <usize>load<u32>(op + TO_STRIDE), size = <usize>rows << 5;
   const weights = <usize>load<u32>(op + WEIGHTS), up = <usize>load<u32>(op + UP_WEIGHTS);
   const start = load<u32>(op + START), flags = load<u32>(op + FLAGS);
   const acted = (flags & ACTED) != 0, scaled = (flags & SCALED) != 0;
-  const peaks = <usize>load<u32>(op + PEAKS), peaksStride = <usize>load<u32>(op + PEAKS_STRIDE);
+  const peaksStride = <usize>load<u32>(op + PEAKS_STRIDE);
+  let peaks = <usize>load<u32>(op + PEAKS);
+  if (peaks) peaks += <usize>row * peaksStride;
   const sums = scratch, end = sums + size, upSums = end, unpacked = up ? upSums + size : end;
   for (let g = first; g < first + count; g++) {
     const group = <usize>g << 5, w = part + <usize>g * bytes, bias = <usize>load<u32>(op + BIAS) + group;

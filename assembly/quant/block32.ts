@@ -15,6 +15,8 @@
  */
 import { DOT4, dotBias, dotStep, dotSum, f16Bits, madd, scaleUp } from '../isa';
 import { gemmDirect } from './block32-direct';
+import { gemmFew } from './block32-few';
+import { FEW_TOKENS, MANY_TOKENS, STRETCH } from './few';
 import { interleave } from './repack';
 import { dotBlock, looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
@@ -59,7 +61,7 @@ export abstract class F16Scaled32 extends Block32 {
 }
 
 // @ts-ignore: decorator
-@inline function start<F extends Block32>(f: F, x: usize): v128 {
+@inline export function start<F extends Block32>(f: F, x: usize): v128 {
   return f.offset ? dotBias(v128.load32_splat(x, X8_SUMS), f.offset) : i32x4.splat(0);
 }
 
@@ -268,8 +270,13 @@ const UNPACK_BLOCKS = 16;
     gemmDirect(f, w, x, xStride, y, yStride, tokens, blocks);
     return;
   }
-  for (let first = 0; first < blocks; first += UNPACK_BLOCKS) {
-    const count = min(UNPACK_BLOCKS, blocks - first);
+  if (f.plain && tokens < FEW_TOKENS) {
+    gemmFew(f, w, x, xStride, y, yStride, tokens, blocks);
+    return;
+  }
+  const stretch = tokens < MANY_TOKENS ? STRETCH : UNPACK_BLOCKS;
+  for (let first = 0; first < blocks; first += stretch) {
+    const count = min(stretch, blocks - first);
     unpack(f, w, scratch, count);
     let xp = x, yp = y, t = tokens;
     for (; t >= 4; t -= 4) {

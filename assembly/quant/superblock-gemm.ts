@@ -4,7 +4,9 @@
  */
 import { DOT4, dotPairs, dotStep, dotSumScaled, f16x4, madd, sumsLess, twice } from '../isa';
 import { X8_BYTES, X8_SCALE, X8_SUMS, X8_SUMS_LOW } from './activations';
+import { FEW_TOKENS } from './few';
 import { gemmSuperDirect } from './superblock-direct';
+import { gemmSuperFew } from './superblock-few';
 import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes } from './superblock';
 
 /** s += (first half's + scale * dot) * scale_x, the scale as unpacked: see twice. */
@@ -268,6 +270,10 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
   const f = changetype<F>(0);
   if (VARIANT == DOT4) {
     gemmSuperDirect(f, w, x, xStride, y, yStride, tokens, blocks);
+    return;
+  }
+  if (f.plain && tokens < FEW_TOKENS) {
+    gemmSuperFew(f, w, x, xStride, y, yStride, tokens, blocks);
     return;
   }
   for (let first = 0; first < blocks; first += 16) {

@@ -26,8 +26,8 @@ export interface WeightFormat {
   layout: string;
   /** The same in words. */
   layoutText: string;
-  /** Rows up to which the GEMV, one row after the other, beats the GEMM, which unpacks the weights first. */
-  gemvRows: number;
+  /** Weights lie in a nibble plane alone: a few rows need no unpacking. */
+  nibbles: boolean;
   /** Rows that lie interleaved in the file; their number must divide a matrix's rows, or it is plain Q4_0. */
   interleave?: number;
   /**
@@ -68,7 +68,7 @@ function row(
     form,
     layout: layoutName(layoutText),
     layoutText,
-    gemvRows: layoutText === NIBBLE_PLANE ? 7 : 3,
+    nibbles: layoutText === NIBBLE_PLANE,
     interleave,
     errorBudget,
   };

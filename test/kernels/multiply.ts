@@ -69,7 +69,7 @@ export function multiply(
           [R.DEQUANTIZE]: index(DEQUANTIZE_KERNEL),
           [R.GEMV]: index(GEMV_KERNEL),
           [R.GEMM]: index(GEMM_KERNEL),
-          [R.GEMV_ROWS]: format.gemvRows,
+          [R.NIBBLES]: format.nibbles ? 1 : 0,
           [R.X_SHARED]: shared,
           [R.X_PRIVATE]: 0,
           [R.X_STRIDE]: stride,

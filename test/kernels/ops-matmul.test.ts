@@ -85,6 +85,20 @@ describe.each(VARIANTS)('%s: MATMUL', (variant) => {
     }
   });
 
+  it.each(['Q4_0', 'Q4_1', 'Q4_K', 'Q8_0'])('%s: wide rows, more than are multiplied at a time', (name) => {
+    machine.reset();
+    const format = FORMATS.find((row) => row.name === name)!;
+    const [rows, columns, seed] = [16, 11_008, 5];
+    const source = random(seed);
+    const matrix = machine.repack(format, randomWeights(format, rows, columns, random(seed)), rows, columns);
+    const tokens = Array.from({ length: 41 }, () => normals(columns, source));
+    const alone = tokens.map((token) => multiply(matrix, [token])[0]!);
+    for (const count of [2, 3, 8, 33, 41]) {
+      const together = multiply(matrix, tokens.slice(0, count));
+      for (const [t, row] of together.entries()) sameBits(row, alone[t]!, `${count} tokens, token ${t}`);
+    }
+  });
+
   it.each(plain)('$name: gated, with SiLU and GELU', (format) => {
     const columns = format.blockColumns === 1 ? 96 : 256;
     for (const [rows, activation, twin] of [

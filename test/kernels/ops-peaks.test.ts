@@ -28,9 +28,9 @@ function twin(row: Float32Array): number[] {
 describe.each(VARIANTS)('%s: PEAKS', (variant) => {
   const machine = new Machine(variant, 512);
 
-  function setUp(format: WeightFormat, rows: number): Matrix {
+  function setUp(format: WeightFormat, rows: number, columns = COLUMNS): Matrix {
     machine.reset();
-    return machine.repack(format, randomWeights(format, rows, COLUMNS, random(rows)), rows, COLUMNS);
+    return machine.repack(format, randomWeights(format, rows, columns, random(rows)), rows, columns);
   }
 
   /** Rows with peaks, checked against the twin, and against rows without. */
@@ -58,6 +58,17 @@ describe.each(VARIANTS)('%s: PEAKS', (variant) => {
         }
       }
     }
+  });
+
+  it('wide rows, more than are multiplied at a time', () => {
+    const columns = 11_008;
+    const matrix = setUp(
+      FORMATS.find(({ name }) => name === 'Q4_0')!,
+      16,
+      columns,
+    );
+    const tokens = Array.from({ length: 41 }, (_, t) => normals(columns, random(t), 0.05));
+    checked(matrix, tokens, {}, 'Q4_0, 41 tokens');
   });
 
   it.each(FAMILIES)('$name: of what goes through an activation', (format) => {

@@ -96,7 +96,7 @@ export class RecordWriter {
     this.u32(R.DEQUANTIZE, index(DEQUANTIZE_KERNEL));
     this.u32(R.GEMV, index(GEMV_KERNEL));
     this.u32(R.GEMM, index(GEMM_KERNEL));
-    this.u32(R.GEMV_ROWS, format.gemvRows);
+    this.u32(R.NIBBLES, format.nibbles ? 1 : 0);
   }
 
   /** What the matmul with a weight reads its activations from. */
