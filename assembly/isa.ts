@@ -71,13 +71,26 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
   return i16x8.add(acc, dotPairs(x, w));
 }
 
-/** The products of a dotStep, in variants of 16-bit sums: what a sum begins with that starts from nothing. */
+/** The products of a dotStep, in variants of 16-bit sums. */
 // @ts-ignore: decorator
-@inline export function dotPairs(x: v128, w: v128): v128 {
+@inline function dotPairs(x: v128, w: v128): v128 {
   if (VARIANT == DOT2) return i16x8.relaxed_dot_i8x16_i7x16_s(x, w);
   const even = i16x8.mul(i16x8.shr_s(i16x8.shl(x, 8), 8), v128.and(w, i16x8.splat(255)));
   const odd = i16x8.mul(i16x8.shr_s(x, 8), i16x8.shr_u(w, 8));
   return i16x8.add(even, odd);
+}
+
+/** What weights that are stored with `offset` added make too much of 16-bit sums; `sums`: of the activations (dotBias). */
+// @ts-ignore: decorator
+@inline export function surplus(sums: v128, offset: i32): v128 {
+  if (offset & (offset - 1)) return i16x8.mul(sums, i16x8.splat(<i16>offset));
+  return i16x8.shl(sums, ctz(offset));
+}
+
+/** The first step of 16-bit sums: instead of an addition to zero their surplus is taken away, or, without an offset, nothing. */
+// @ts-ignore: decorator
+@inline export function firstStep(x: v128, w: v128, offset: i32, less: v128): v128 {
+  return offset ? i16x8.sub(dotPairs(x, w), less) : dotPairs(x, w);
 }
 
 /** Four steps. */

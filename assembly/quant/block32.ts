@@ -13,7 +13,7 @@
  * Arithmetic, per row and block b, in this order in every kernel below (so that results do not depend on
  * which of them ran):    y += (scale_w * scale_x) * dot;    y += minimum_w * sum_x
  */
-import { DOT4, dotBias, dotStep, dotSum, f16Bits, madd, scaleUp } from '../isa';
+import { DOT4, dotBias, dotStep, dotSum, f16Bits, firstStep, madd, scaleUp, surplus } from '../isa';
 import { gemmDirect } from './block32-direct';
 import { gemmFew } from './block32-few';
 import { FEW_TOKENS, MANY_TOKENS, STRETCH } from './few';
@@ -172,6 +172,13 @@ export abstract class F16Scaled32 extends Block32 {
   }
 }
 
+/** What the first step of a sum takes away, so that weights stored with an offset count without it. */
+// @ts-ignore: decorator
+@inline function excess<F extends Block32>(f: F, x: usize): v128 {
+  if (!f.offset) return i32x4.splat(0);
+  return surplus(v128.load32_splat(x, X8_SUMS), f.offset);
+}
+
 /** 8 rows x 4 tokens over `blocks` unpacked blocks at u; token rows are xStride and yStride bytes apart. */
 // @ts-ignore: decorator
 @inline function tile4<F extends Block32>(f: F, u: usize, x0: usize, xStride: usize, y: usize, yStride: usize, blocks: i32): void {
@@ -181,48 +188,55 @@ export abstract class F16Scaled32 extends Block32 {
   let f20 = v128.load(y2), f21 = v128.load(y2, 16), f30 = v128.load(y3), f31 = v128.load(y3, 16);
   const end = u + <usize>blocks * unpackedBytes(f);
   while (u < end) {
-    let a00 = start(f, x0), a10 = start(f, x1), a20 = start(f, x2), a30 = start(f, x3);
-    let a01 = a00, a11 = a10, a21 = a20, a31 = a30;
-    const stepsEnd = u + 256;
+    const stepsEnd = u + 224;
+    let w0 = v128.load(u), w1 = v128.load(u, 16);
+    let s = v128.load32_splat(x0), less = excess(f, x0);
+    let a00 = firstStep(s, w0, f.offset, less), a01 = firstStep(s, w1, f.offset, less);
+    s = v128.load32_splat(x1); less = excess(f, x1);
+    let a10 = firstStep(s, w0, f.offset, less), a11 = firstStep(s, w1, f.offset, less);
+    s = v128.load32_splat(x2); less = excess(f, x2);
+    let a20 = firstStep(s, w0, f.offset, less), a21 = firstStep(s, w1, f.offset, less);
+    s = v128.load32_splat(x3); less = excess(f, x3);
+    let a30 = firstStep(s, w0, f.offset, less), a31 = firstStep(s, w1, f.offset, less);
     do {
-      const w0 = v128.load(u), w1 = v128.load(u, 16);
-      let s = v128.load32_splat(x0);
+      w0 = v128.load(u, 32); w1 = v128.load(u, 48);
+      s = v128.load32_splat(x0, 4);
       a00 = dotStep(a00, s, w0); a01 = dotStep(a01, s, w1);
-      s = v128.load32_splat(x1);
+      s = v128.load32_splat(x1, 4);
       a10 = dotStep(a10, s, w0); a11 = dotStep(a11, s, w1);
-      s = v128.load32_splat(x2);
+      s = v128.load32_splat(x2, 4);
       a20 = dotStep(a20, s, w0); a21 = dotStep(a21, s, w1);
-      s = v128.load32_splat(x3);
+      s = v128.load32_splat(x3, 4);
       a30 = dotStep(a30, s, w0); a31 = dotStep(a31, s, w1);
       u += 32; x0 += 4; x1 += 4; x2 += 4; x3 += 4;
     } while (u < stepsEnd);
-    // x now points at its block's scale.
-    const s0 = v128.load(u), s1 = v128.load(u, 16);
-    let s = v128.load32_splat(x0);
+    // u and x now point at the last step; scales follow it.
+    const s0 = v128.load(u, 32), s1 = v128.load(u, 48);
+    s = v128.load32_splat(x0, 4);
     f00 = madd(f32x4.convert_i32x4_s(dotSum(a00)), f32x4.mul(s0, s), f00);
     f01 = madd(f32x4.convert_i32x4_s(dotSum(a01)), f32x4.mul(s1, s), f01);
-    s = v128.load32_splat(x1);
+    s = v128.load32_splat(x1, 4);
     f10 = madd(f32x4.convert_i32x4_s(dotSum(a10)), f32x4.mul(s0, s), f10);
     f11 = madd(f32x4.convert_i32x4_s(dotSum(a11)), f32x4.mul(s1, s), f11);
-    s = v128.load32_splat(x2);
+    s = v128.load32_splat(x2, 4);
     f20 = madd(f32x4.convert_i32x4_s(dotSum(a20)), f32x4.mul(s0, s), f20);
     f21 = madd(f32x4.convert_i32x4_s(dotSum(a21)), f32x4.mul(s1, s), f21);
-    s = v128.load32_splat(x3);
+    s = v128.load32_splat(x3, 4);
     f30 = madd(f32x4.convert_i32x4_s(dotSum(a30)), f32x4.mul(s0, s), f30);
     f31 = madd(f32x4.convert_i32x4_s(dotSum(a31)), f32x4.mul(s1, s), f31);
     if (f.hasMinimum) {
-      const m0 = v128.load(u, 32), m1 = v128.load(u, 48);
-      s = v128.load32_splat(x0, X8_SUM - X8_SCALE);
+      const m0 = v128.load(u, 64), m1 = v128.load(u, 80);
+      s = v128.load32_splat(x0, X8_SUM - X8_SCALE + 4);
       f00 = madd(m0, s, f00); f01 = madd(m1, s, f01);
-      s = v128.load32_splat(x1, X8_SUM - X8_SCALE);
+      s = v128.load32_splat(x1, X8_SUM - X8_SCALE + 4);
       f10 = madd(m0, s, f10); f11 = madd(m1, s, f11);
-      s = v128.load32_splat(x2, X8_SUM - X8_SCALE);
+      s = v128.load32_splat(x2, X8_SUM - X8_SCALE + 4);
       f20 = madd(m0, s, f20); f21 = madd(m1, s, f21);
-      s = v128.load32_splat(x3, X8_SUM - X8_SCALE);
+      s = v128.load32_splat(x3, X8_SUM - X8_SCALE + 4);
       f30 = madd(m0, s, f30); f31 = madd(m1, s, f31);
     }
-    u += unpackedBytes(f) - 256;
-    x0 += X8_BYTES - 32; x1 += X8_BYTES - 32; x2 += X8_BYTES - 32; x3 += X8_BYTES - 32;
+    u += unpackedBytes(f) - 224;
+    x0 += X8_BYTES - 28; x1 += X8_BYTES - 28; x2 += X8_BYTES - 28; x3 += X8_BYTES - 28;
   }
   v128.store(y, f00); v128.store(y, f01, 16); v128.store(y1, f10); v128.store(y1, f11, 16);
   v128.store(y2, f20); v128.store(y2, f21, 16); v128.store(y3, f30); v128.store(y3, f31, 16);

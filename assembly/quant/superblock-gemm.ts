@@ -2,7 +2,7 @@
  * GEMM for the K formats: super-blocks are unpacked once and meet all tokens. Same arithmetic, in the same order, as
  * the GEMV in superblock.ts.
  */
-import { DOT4, dotPairs, dotStep, dotSumScaled, f16x4, madd, sumsLess, twice } from '../isa';
+import { DOT4, dotStep, dotSumScaled, f16x4, firstStep, madd, sumsLess, surplus, twice } from '../isa';
 import { X8_BYTES, X8_SCALE, X8_SUMS, X8_SUMS_LOW } from './activations';
 import { FEW_TOKENS } from './few';
 import { gemmSuperDirect } from './superblock-direct';
@@ -23,7 +23,7 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
 // @ts-ignore: decorator
 @inline function excess<F extends SuperBlock>(f: F, x: usize): v128 {
   if (!f.offset) return i32x4.splat(0);
-  return i16x8.shl(f.split ? v128.load32_splat(x, X8_SUMS_LOW) : v128.load32_splat(x, X8_SUMS), ctz(f.offset));
+  return surplus(f.split ? v128.load32_splat(x, X8_SUMS_LOW) : v128.load32_splat(x, X8_SUMS), f.offset);
 }
 
 /** The same of the second half; x: column 12 of the block. */
@@ -31,19 +31,13 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
 @inline function excessOfSecond<F extends SuperBlock>(f: F, x: usize): v128 {
   if (!f.offset) return i32x4.splat(0);
   const high = sumsLess(v128.load32_splat(x, X8_SUMS - 12), v128.load32_splat(x, X8_SUMS_LOW - 12));
-  return i16x8.shl(high, ctz(f.offset));
+  return surplus(high, f.offset);
 }
 
 /** The scale of the block of activations in which x is where the steps of tile4 have left it. */
 // @ts-ignore: decorator
 @inline function scaleAfterSteps<F extends SuperBlock>(f: F, x: usize): v128 {
   return f.split ? v128.load32_splat(x, X8_SCALE - 24) : v128.load32_splat(x, X8_SCALE - 28);
-}
-
-/** The first step of a sum: one addition less than a step, or none more for an offset. */
-// @ts-ignore: decorator
-@inline function firstStep<F extends SuperBlock>(f: F, less: v128, x: v128, w: v128): v128 {
-  return f.offset ? i16x8.sub(dotPairs(x, w), less) : dotPairs(x, w);
 }
 
 // An unpacked super-block, in the order in which the tile reads it:
@@ -109,13 +103,13 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
     let stepsEnd = u + stepsBytes(f) - 32;
     let w0 = v128.load(u), w1 = v128.load(u, 16);
     let s = v128.load32_splat(x0), less = excess(f, x0);
-    let a00 = firstStep(f, less, s, w0), a01 = firstStep(f, less, s, w1);
+    let a00 = firstStep(s, w0, f.offset, less), a01 = firstStep(s, w1, f.offset, less);
     s = v128.load32_splat(x1); less = excess(f, x1);
-    let a10 = firstStep(f, less, s, w0), a11 = firstStep(f, less, s, w1);
+    let a10 = firstStep(s, w0, f.offset, less), a11 = firstStep(s, w1, f.offset, less);
     s = v128.load32_splat(x2); less = excess(f, x2);
-    let a20 = firstStep(f, less, s, w0), a21 = firstStep(f, less, s, w1);
+    let a20 = firstStep(s, w0, f.offset, less), a21 = firstStep(s, w1, f.offset, less);
     s = v128.load32_splat(x3); less = excess(f, x3);
-    let a30 = firstStep(f, less, s, w0), a31 = firstStep(f, less, s, w1);
+    let a30 = firstStep(s, w0, f.offset, less), a31 = firstStep(s, w1, f.offset, less);
     do {
       w0 = v128.load(u, 32); w1 = v128.load(u, 48);
       s = v128.load32_splat(x0, 4);
@@ -136,13 +130,13 @@ import { SuperBlock, activationSum, headerBytes, minimum, start, superBlockBytes
       stepsEnd += stepsBytes(f) - 32;
       w0 = v128.load(u, 64); w1 = v128.load(u, 80);
       s = v128.load32_splat(x0, 4); less = excessOfSecond(f, x0);
-      a00 = firstStep(f, less, s, w0); a01 = firstStep(f, less, s, w1);
+      a00 = firstStep(s, w0, f.offset, less); a01 = firstStep(s, w1, f.offset, less);
       s = v128.load32_splat(x1, 4); less = excessOfSecond(f, x1);
-      a10 = firstStep(f, less, s, w0); a11 = firstStep(f, less, s, w1);
+      a10 = firstStep(s, w0, f.offset, less); a11 = firstStep(s, w1, f.offset, less);
       s = v128.load32_splat(x2, 4); less = excessOfSecond(f, x2);
-      a20 = firstStep(f, less, s, w0); a21 = firstStep(f, less, s, w1);
+      a20 = firstStep(s, w0, f.offset, less); a21 = firstStep(s, w1, f.offset, less);
       s = v128.load32_splat(x3, 4); less = excessOfSecond(f, x3);
-      a30 = firstStep(f, less, s, w0); a31 = firstStep(f, less, s, w1);
+      a30 = firstStep(s, w0, f.offset, less); a31 = firstStep(s, w1, f.offset, less);
       do {
         w0 = v128.load(u, 96); w1 = v128.load(u, 112);
         s = v128.load32_splat(x0, 8);
