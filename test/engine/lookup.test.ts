@@ -68,9 +68,9 @@ describe('length', () => {
     expect(rate.value).toBeGreaterThan(0.98);
     for (let i = 0; i < 200; i++) rate.learn(4, 0);
     expect(rate.value).toBeCloseTo(0.05);
-    // Of four proposals with one accepted, two were judged: one right, one wrong.
-    const once = new AcceptanceRate(0.5);
+    // Of four proposals with one accepted, two were judged: one right, one wrong. What is expected counts as four more.
+    const once = new AcceptanceRate(0.8);
     once.learn(4, 1);
-    expect(once.value).toBeCloseTo(0.5 + 0.5 / 16 - (0.5 + 0.5 / 16) / 16);
+    expect(once.value).toBeCloseTo((4 * 0.8 + 1) / 6);
   });
 });

@@ -34,7 +34,7 @@ export class ModelDrafter implements Drafter {
     this.draft = draft;
     this.vocabulary = target.vocabulary;
     this.sequence = draft.companionOf(sequence);
-    this.cost = draft.info.fileBytes / target.info.fileBytes;
+    this.cost = draft.info.bytesPerToken / target.info.bytesPerToken;
     const known = [...(sampling.logitBias ?? [])].filter(([id]) => id < draft.vocabulary);
     this.sampler = createSampler({ ...sampling, logitBias: new Map(known), seed }, draft.vocabulary);
   }

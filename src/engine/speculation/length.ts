@@ -6,15 +6,18 @@
 /** Time of a step with k more rows than one, in steps of one row: BATCH_COST + k ROW_COST more (measured, 135M, 1.1B). */
 const BATCH_COST = 0.25;
 const ROW_COST = 0.45;
-/** Weight of the latest outcome in a rate. */
+/** What is expected of a rate weighs as much as so many outcomes. */
+const EXPECTED_OUTCOMES = 4;
+/** Weight of the latest outcome in a rate, once there are many. */
 const RECENT = 1 / 16;
 /** A rate never says never. */
 const LEAST = 0.05;
 const MOST = 0.995;
 
-/** How often a proposed token turns out right, as a moving average. */
+/** How often a proposed token turns out right: the mean of what has been seen, at length a moving average. */
 export class AcceptanceRate {
   value: number;
+  private outcomes = EXPECTED_OUTCOMES;
 
   constructor(expected: number) {
     this.value = expected;
@@ -23,7 +26,7 @@ export class AcceptanceRate {
   /** Of `proposed` tokens the first `accepted` were right; those after the first wrong one say nothing. */
   learn(proposed: number, accepted: number): void {
     for (let i = 0; i < Math.min(proposed, accepted + 1); i++) {
-      this.value += ((i < accepted ? 1 : 0) - this.value) * RECENT;
+      this.value += ((i < accepted ? 1 : 0) - this.value) * Math.max(RECENT, 1 / ++this.outcomes);
     }
     this.value = Math.min(MOST, Math.max(LEAST, this.value));
   }
