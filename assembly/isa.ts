@@ -102,15 +102,22 @@ const F16_SCALE_UP: f32 = reinterpret<f32>(0x77800000);
 }
 
 /**
- * Whether dotStep of dot4 takes all 8 bits of a signed weight, as ARM's SDOT does. WebAssembly leaves it open:
- * x86 takes the weight as unsigned, and ARM without SDOT adds pairs of products in 16 bits.
+ * Whether dotStep of dot4 takes all 8 bits of a signed weight, for activations of `least` (-127 or -128) .. 127.
+ * WebAssembly leaves it open: x86 takes the weight as unsigned. ARM's SDOT does for any activations; ARM without it
+ * adds pairs of products in 16 bits, which hold all but two times -128 * -128.
  */
-export function signedDot(): bool {
-  if (VARIANT != DOT4) return false;
-  const least = dotStep(i32x4.splat(0), i8x16.splat(-128), i8x16.splat(-128));
-  const mixed = dotStep(i32x4.splat(0), i8x16.splat(127), i8x16.splat(-128));
-  return i32x4.extract_lane(least, 0) == 65536 && i32x4.extract_lane(mixed, 0) == -65024;
+export function signedDot(least: i32): bool {
+  return VARIANT == DOT4 && isSignedDot(least) && isSignedDot(127);
 }
+
+// @ts-ignore: decorator
+@inline function isSignedDot(x: i32): bool {
+  return i32x4.extract_lane(dotStep(i32x4.splat(0), i8x16.splat(<i8>x), i8x16.splat(-128)), 0) == 4 * x * -128;
+}
+
+/** `least` of activations that are quantized by their own largest, and by a scale that a file prescribes. */
+export const LEAST_DYNAMIC = -127;
+export const LEAST_STATIC = -128;
 
 /** Sums of neighbouring 32-bit lanes of two accumulators of dotStep: [a0 + a1, a2 + a3, b0 + b1, b2 + b3]. */
 // @ts-ignore: decorator

@@ -2,7 +2,8 @@
  * Quantized activations: what the integer kernels multiply weights with. One row per token, blocks of 32.
  *
  *   int8 block, 48 bytes                         int16 block, 80 bytes (for formats with 8-bit signed weights;
- *                                                with SDOT int8 blocks, one after another, stand in their place)
+ *                                                with a dot of signed bytes (signedDot in isa.ts) int8
+ *                                                blocks, one after another, stand in their place)
  *   0   32 x i8   q                              0   32 x i16  q, the same values of -127..127
  *   32  f32       d: x = d * q                   64  f32       d
  *   36  f32       d * sum(q)                     68  unused
@@ -16,7 +17,7 @@
  * d is max|x| / 127 and stays f32 (ggml rounds it to f16), but where it would be 2^16 or more it is Infinity, as an
  * f16 would be: kernels multiply it with 2^112 (f16Bits in isa.ts).
  */
-import { DOT4, LEAST, ONES_I16, maxLanes, signedDot } from '../isa';
+import { DOT4, LEAST, LEAST_DYNAMIC, LEAST_STATIC, ONES_I16, maxLanes, signedDot } from '../isa';
 
 export const X8_BYTES = 48;
 export const X8_SCALE = 32;
@@ -69,7 +70,7 @@ const MOST: f32 = 127 * 65536;
  * either may be 0. A NaN or an infinite value anywhere in a block makes its scale NaN, so that it cannot pass unseen.
  */
 export function quantizeRow(x: usize, n: i32, to8: usize, to16: usize): void {
-  if (VARIANT == DOT4 && to16 && signedDot()) {
+  if (VARIANT == DOT4 && to16 && signedDot(LEAST_DYNAMIC)) {
     quantizeBlocks(x, n, to16, 0);
     if (to8) memory.copy(to8, to16, <usize>(n >> 5) * X8_BYTES);
   } else {
@@ -141,7 +142,7 @@ function quantizeBlocks(x: usize, n: i32, to8: usize, to16: usize): void {
  */
 export function quantizeRowBy(x: usize, n: i32, to: usize, scale: f32): void {
   const steps = f32x4.splat(scale);
-  const signed = VARIANT == DOT4 && signedDot();
+  const signed = signedDot(LEAST_STATIC);
   for (const end = x + (<usize>n << 2); x < end; x += 128) {
     const a = clip8(x, steps), b = clip8(x + 32, steps), c = clip8(x + 64, steps), d = clip8(x + 96, steps);
     const kept: f32 = finite(x) ? scale : NaN;

@@ -28,7 +28,7 @@ import * as linear from './q4-linear';
 import * as iq4_nl from './iq4_nl';
 import * as iq4_nlSigned from './iq4_nl-signed';
 import * as q8_0Signed from './q8_0-signed';
-import { DOT4, signedDot } from '../isa';
+import { DOT4, LEAST_DYNAMIC, LEAST_STATIC, signedDot } from '../isa';
 import * as mxfp4 from './mxfp4';
 
 /** Kinds of kernels: see q4_0.ts for their parameters. */
@@ -43,11 +43,13 @@ const DEQUANTIZE = 2;
 
 /** Function-table index of a kernel; 0 for an unknown format. */
 export function kernelIndex(format: i32, kind: i32): u32 {
-  if (VARIANT == DOT4 && signedDot()) {
+  if (VARIANT == DOT4 && signedDot(LEAST_DYNAMIC)) {
     if (format == 3) return pick(kind, q4_0Signed.gemv.index, q4_0Signed.gemm.index, q4_0Signed.dequantize.index, q4_0Signed.repack.index);
     if (format == 7) return pick(kind, q8_0Signed.gemv.index, q8_0Signed.gemm.index, q8_0Signed.dequantize.index, q8_0Signed.repack.index);
     if (format == 13) return pick(kind, iq4_nlSigned.gemv.index, iq4_nlSigned.gemm.index, iq4_nlSigned.dequantize.index, iq4_nlSigned.repack.index);
     if (format == 19) return pick(kind, iq4_xsSigned.gemv.index, iq4_xsSigned.gemm.index, iq4_xsSigned.dequantize.index, iq4_xsSigned.repack.index);
+  }
+  if (VARIANT == DOT4 && signedDot(LEAST_STATIC)) {
     if (format == 18) return pick(kind, i8Signed.gemv.index, i8Signed.gemm.index, i8Signed.dequantize.index, i8Signed.repack.index);
   }
   switch (format) {

@@ -9,7 +9,7 @@ export const GEMM_TOKENS = 16;
 /** Emulated processors, and the kernel variant that is counted on each: what nibble prefers there. */
 export const CPUS = /** @type {const} */ ({
   'cortex-a76': { variant: 'dot4', about: 'Raspberry Pi 5, has dotprod' },
-  'cortex-a72': { variant: 'dot2', about: 'Raspberry Pi 4, has none' },
+  'cortex-a72': { variant: 'dot4', about: 'Raspberry Pi 4, has none' },
 });
 
 /** @typedef {keyof typeof CPUS} Cpu */

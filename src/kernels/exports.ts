@@ -54,8 +54,11 @@ export interface KernelExports {
   spinDots(rounds: number, to: number): void;
   spinMadds(rounds: number, to: number): void;
   readAll(from: number, bytes: number): number;
-  /** Not 0: dot4 here takes whole signed bytes, as the kernels of signedLayout in formats.ts need. */
-  signedDot(): number;
+  /**
+   * Not 0: dot4 here takes whole signed bytes, as the kernels of signedLayout in formats.ts need, with activations of
+   * `least` .. 127.
+   */
+  signedDot(least: number): number;
   table: WebAssembly.Table;
   memory: WebAssembly.Memory;
 }

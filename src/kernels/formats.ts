@@ -131,17 +131,17 @@ export function inLayout(format: WeightFormat, layout: string): WeightFormat | u
   return layoutsOf(format).find((each) => each.layout === layout);
 }
 
-/**
- * What the layout of a format of signed bytes becomes where the kernels' dot takes these whole (signedDot in
- * assembly/isa.ts); undefined for the other formats.
- */
-export function signedLayout({
-  form,
-  layoutText,
-}: WeightFormat): Pick<WeightFormat, 'layout' | 'layoutText'> | undefined {
+/** The layout of a format of signed bytes where the kernels' dot takes these whole: signedDot in assembly/isa.ts. */
+export interface SignedLayout extends Pick<WeightFormat, 'layout' | 'layoutText'> {
+  /** The least activation that the dot must be right for. */
+  leastActivation: number;
+}
+
+/** Undefined for formats whose bytes are not signed. */
+export function signedLayout({ form, layoutText }: WeightFormat): SignedLayout | undefined {
   if (form !== 'int16' && form !== 'static') return undefined;
   const text = layoutText.replace('8 rows x 2 columns', '8 rows x 4 columns');
-  return { layout: layoutName(text), layoutText: text };
+  return { layout: layoutName(text), layoutText: text, leastActivation: form === 'static' ? -128 : -127 };
 }
 
 /** Bytes of one row in the file. */

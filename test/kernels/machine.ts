@@ -161,15 +161,32 @@ export class Machine {
       if (format.form === 'f32') this.f32(to, columns).set(x);
       else {
         const from = this.put(x);
-        this.kernels.quantizeRow(
-          from,
-          columns,
-          format.form === 'int8' ? to : 0,
-          format.form === 'int8' ? 0 : to,
-        );
+        if (format.form === 'static') this.#asStatic(from, columns, to);
+        else
+          this.kernels.quantizeRow(
+            from,
+            columns,
+            format.form === 'int8' ? to : 0,
+            format.form === 'int8' ? 0 : to,
+          );
       }
     }
     return { at, stride };
+  }
+
+  /** Activations as quantizeRowBy lays them out, each block with the scale that quantizeRow gives it. */
+  #asStatic(from: number, columns: number, to: number): void {
+    const blocks = this.alloc(activationBytes('int8', columns));
+    this.kernels.quantizeRow(from, columns, blocks, 0);
+    const { buffer } = this.memory;
+    const bytes = this.kernels.signedDot(-128) ? 48 : 80;
+    for (let b = 0; b < columns / 32; b++) {
+      const q = new Int8Array(buffer, blocks + 48 * b, 32),
+        at = to + bytes * b;
+      if (bytes === 48) new Int8Array(buffer, at, 32).set(q);
+      else new Int16Array(buffer, at, 32).set(q);
+      new Float32Array(buffer, at + bytes - 16, 1).set(new Float32Array(buffer, blocks + 48 * b + 32, 1));
+    }
   }
 
   /** start + W x: pairs of row groups, an odd one alone, as the matmul op does it. */

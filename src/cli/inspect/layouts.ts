@@ -8,13 +8,14 @@ import { loadKernelModule } from '../../platform/node/variant.ts';
 /** Kernels that would be used here. */
 export interface Kernels {
   variant: KernelVariant;
-  /** Their dot takes whole signed bytes. */
-  signed: boolean;
+  /** Whether their dot takes whole signed bytes, with activations down to `least`. */
+  signed(least: number): boolean;
 }
 
 export async function kernelsOf(variant: KernelVariant): Promise<Kernels> {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-  return { variant, signed: instantiate(await loadKernelModule(variant), memory).signedDot() !== 0 };
+  const kernels = instantiate(await loadKernelModule(variant), memory);
+  return { variant, signed: (least) => kernels.signedDot(least) !== 0 };
 }
 
 export interface LayoutChoice {
@@ -36,8 +37,9 @@ export function layoutChoice(
     .filter((layout) => layout !== format.layout);
   const signed = signedLayout(format);
   if (signed && kernels) {
-    const why = kernels.signed ? 'takes signed bytes' : 'takes no signed bytes';
-    const { layout, layoutText } = kernels.signed ? signed : format;
+    const taken = kernels.signed(signed.leastActivation);
+    const why = taken ? 'takes signed bytes' : 'takes no signed bytes';
+    const { layout, layoutText } = taken ? signed : format;
     return {
       layout,
       layoutText,
