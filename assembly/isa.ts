@@ -196,12 +196,31 @@ const F16_SCALE_UP_16TH: f32 = F16_SCALE_UP / 16;
  */
 // @ts-ignore: decorator
 @inline export function f16Bits(eight: v128, v: i32): v128 {
-  if (VARIANT == DOT4) {
-    const up = v128.load(TIMES_2_13);
-    return v128.and(v == 0 ? i32x4.extmul_low_i16x8_s(eight, up) : i32x4.extmul_high_i16x8_s(eight, up), v128.load(MASK_F16));
-  }
+  if (VARIANT == DOT4) return f16BitsBy(eight, v, v128.load(TIMES_2_13), v128.load(MASK_F16));
   if (v == 0) return v128.and(i32x4.shl(i32x4.extend_low_i16x8_s(eight), 13), v128.load(MASK_F16));
   return v128.and(i32x4.shl(i32x4.extend_high_i16x8_s(eight), 13), v128.load(MASK_F16));
+}
+
+// The constants of f16Bits, and the factor that completes it, for loops of dot4 that keep them in registers.
+
+// @ts-ignore: decorator
+@inline export function f16Up(): v128 {
+  return VARIANT == DOT4 ? v128.load(TIMES_2_13) : i32x4.splat(0);
+}
+
+// @ts-ignore: decorator
+@inline export function f16Mask(): v128 {
+  return VARIANT == DOT4 ? v128.load(MASK_F16) : i32x4.splat(0);
+}
+
+// @ts-ignore: decorator
+@inline export function f16Scale(): v128 {
+  return VARIANT == DOT4 ? v128.load(F16_SCALE_UP_X4) : i32x4.splat(0);
+}
+
+// @ts-ignore: decorator
+@inline export function f16BitsBy(eight: v128, v: i32, up: v128, mask: v128): v128 {
+  return v128.and(v == 0 ? i32x4.extmul_low_i16x8_s(eight, up) : i32x4.extmul_high_i16x8_s(eight, up), mask);
 }
 
 /** Four f16 as f32x4: exact for all finite values, subnormal ones too. */

@@ -18,7 +18,7 @@ import { gemmDirect } from './block32-direct';
 import { gemmFew } from './block32-few';
 import { FEW_TOKENS, MANY_TOKENS, STRETCH } from './few';
 import { interleave } from './repack';
-import { dotBlock, looped, quarter, repeated } from './steps';
+import { dotBlock, groupsAtOnce, looped, quarter, repeated } from './steps';
 import { X8_BYTES, X8_SUMS, X8_SCALE, X8_SUM } from './activations';
 
 export abstract class Block32 {
@@ -69,12 +69,6 @@ export abstract class F16Scaled32 extends Block32 {
 @inline function addBlock<F extends Block32>(f: F, y: v128, acc: v128, w: usize, v: i32, xScale: v128, xSum: v128): v128 {
   y = madd(f32x4.convert_i32x4_s(dotSum(acc)), f32x4.mul(f.scale(w, v), xScale), y);
   return f.hasMinimum ? madd(f.whole(f.minimum(w, v)), xSum, y) : y;
-}
-
-/** Row groups of a stream that meet the same activations in registers, of which ARM has enough. */
-// @ts-ignore: decorator
-@inline function groupsAtOnce(): i32 {
-  return VARIANT == DOT4 ? 2 : 1;
 }
 
 /**

@@ -17,6 +17,12 @@ import { DOT4, dotStep } from '../isa';
   return VARIANT == DOT4;
 }
 
+/** Row groups of a stream that meet the same activations in a GEMV's registers, of which ARM has enough. */
+// @ts-ignore: decorator
+@inline export function groupsAtOnce(): i32 {
+  return VARIANT == DOT4 ? 2 : 1;
+}
+
 /** 16 bytes of an activation block, for lanes to be repeated from registers (ARM); else nothing is loaded. */
 // @ts-ignore: decorator
 @inline export function quarter(x: usize): v128 {
