@@ -95,9 +95,10 @@ export const START_ADD_BIAS = 3;
 export const SUM_SCALE: usize = 112; //    f32
 export const ROW_SCALES: usize = 116; //   address of an f32 for each row, or 0
 
-// MATMUL without UP_WEIGHTS: beside each row of TO the largest of every 8 of its values, an f32 per row group.
+// MATMUL without UP_WEIGHTS: beside each row of TO the largest of every PEAK_SPAN of its values, as f32.
 export const PEAKS: usize = 124; //        address, or 0: none
 export const PEAKS_STRIDE: usize = 108; // bytes from one row's peaks to the next one's
+export const PEAK_SPAN = 32;
 
 // EXPERTS: as MATMUL, for each expert with its pairs. ROUTE, SORT, COMBINE and ON_PAIRS: USED. DISPATCH: WIDTH is bytes.
 export const PART_BYTES: usize = 92; //    from one expert's weights to the next one's

@@ -1,8 +1,8 @@
 /**
  * MATMUL: TO [rows, 8 x ROW_GROUPS] = START + activations [rows, width] x weights^T; with UP_WEIGHTS, the
  * gated form act(x W) * (x U); with the flag ACTED, act(...) of the sum. With SCALED, sums are multiplied by scales before
- * they are added to START: not in the gated form. With PEAKS, the largest value of each row group is left beside the row,
- * which spares whoever looks for the largest of a vocabulary seven of eight logits: nor is that for the gated form.
+ * they are added to START: not in the gated form. With PEAKS, the largest of every PEAK_SPAN values is left beside the row, for
+ * whoever looks for the largest logits of a vocabulary: nor is that for the gated form.
  *
  * A few rows (fewRows) go through the GEMV kernel one by one, more through the GEMM kernel; both add the blocks of a
  * weight row in the same order, so a token's result is the same bits either way.
@@ -13,7 +13,7 @@ import { FEW_TOKENS } from '../quant/few';
 import { exactGroup } from '../quant/float';
 import {
   ACTED, ACTIVATION, ACT_GELU, ACT_GELU_ERF, ACT_INT8, ACT_RELU, ACT_SILU, ACT_TANH, BIAS, DEQUANTIZE, EXACT, FLAGS, FROM,
-  FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, NIBBLES, PEAKS, PEAKS_STRIDE, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD, START_ADD_BIAS,
+  FROM_STRIDE, GEMM, GEMV, GROUP_BYTES, NIBBLES, PEAKS, PEAKS_STRIDE, PEAK_SPAN, ROW_GROUPS, ROW_SCALES, SCALE, SCALED, START, START_ADD, START_ADD_BIAS,
   START_BIAS, START_ZERO, SUM_SCALE, TO, TO_STRIDE, UNITS, UP_WEIGHTS, WEIGHTS, WIDTH, X_PRIVATE, X_SHARED, X_STRIDE,
 } from '../record';
 import { exp4, gelu4, geluErf4, silu4, tanh4 } from './math';
@@ -31,6 +31,8 @@ const TILE_BYTES: i32 = 512 * 1024;
 const LEAST_TILE_ROWS: i32 = 32;
 /** Multiply-accumulates below which a chunk is not worth its counter: about a microsecond. */
 export const CHUNK_MACS = 32768;
+/** Row groups that share a peak; chunks and streams of an op with peaks begin at whole spans. */
+const PEAK_GROUPS: i32 = PEAK_SPAN / 8;
 
 // @ts-ignore: decorator
 @inline function fewRows(op: usize, rows: i32): bool {
@@ -38,12 +40,18 @@ export const CHUNK_MACS = 32768;
   return VARIANT == DOT4 ? rows <= MOST_GEMV_ROWS_OF_NIBBLES : rows == 1;
 }
 
+// @ts-ignore: decorator
+@inline function wholeSpans(groups: i32): i32 {
+  return (groups + PEAK_GROUPS - 1) & -PEAK_GROUPS;
+}
+
 /** Two streams of row groups walk the halves of one matrix, or the gate and up matrices. */
 // @ts-ignore: decorator
 @inline export function streamGroups(op: usize, rows: i32): i32 {
   const groups = load<i32>(op + ROW_GROUPS);
   if (!fewRows(op, rows) || (load<u32>(op + FLAGS) & EXACT) || load<u32>(op + UP_WEIGHTS)) return groups;
-  return (groups + 1) >> 1;
+  const half = (groups + 1) >> 1;
+  return load<u32>(op + PEAKS) ? min(groups, wholeSpans(half)) : half;
 }
 
 // @ts-ignore: decorator
@@ -52,7 +60,8 @@ export const CHUNK_MACS = 32768;
   const macs = 16 * load<i32>(op + WIDTH) * rows;
   const least = (CHUNK_MACS + macs - 1) / macs;
   const chunks = load<i32>(THREADS) * (rows < FEW_TOKENS ? CHUNKS_PER_THREAD : GEMM_CHUNKS_PER_THREAD);
-  return max(least, (groups + chunks - 1) / chunks);
+  const per = max(least, (groups + chunks - 1) / chunks);
+  return load<u32>(op + PEAKS) ? wholeSpans(per) : per;
 }
 
 export function matmulChunks(op: usize, rows: i32): i32 {
@@ -129,22 +138,35 @@ function gate(op: usize, gateAt: usize, upAt: usize, count: i32): void {
 }
 
 /**
- * The largest of the 8 values at y; NaN where one of them is NaN or infinite. Those of rows that only fill up the last
- * group count too: a peak is no less than any value of its group, and finite where they are.
+ * The largest of the values of `groups` row groups at y; NaN where one of them is NaN or infinite. Those of rows that only
+ * fill up the last group count too: a peak is no less than any value of its span, and finite where they are.
  */
 // @ts-ignore: decorator
-@inline function peakOf(y: usize): f32 {
-  const low = v128.load(y), high = v128.load(y, 16), zero = f32x4.splat(0);
-  // x * 0 is NaN for what is not finite, and max and additions pass a NaN on.
-  let m = f32x4.max(low, high);
-  m = f32x4.add(m, f32x4.add(f32x4.mul(low, zero), f32x4.mul(high, zero)));
+@inline function peakOf(y: usize, groups: i32): f32 {
+  const zero = f32x4.splat(0);
+  let m = f32x4.splat(-f32.MAX_VALUE), nothing = zero;
+  for (const end = y + (<usize>groups << 5); y < end; y += 32) {
+    const low = v128.load(y), high = v128.load(y, 16);
+    m = f32x4.pmax(m, f32x4.pmax(low, high));
+    // x * 0 is NaN for what is not finite: additions, and the maxima below, pass it on.
+    nothing = f32x4.add(nothing, f32x4.add(f32x4.mul(low, zero), f32x4.mul(high, zero)));
+  }
+  m = f32x4.add(m, nothing);
   m = f32x4.max(m, v128.shuffle<f32>(m, m, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.max(m, v128.shuffle<f32>(m, m, 1, 0, 3, 2)), 0);
 }
 
+/** Bytes from a row's first peak to that of a row group. */
+// @ts-ignore: decorator
+@inline function peakOffset(group: i32): usize {
+  return <usize>(group / PEAK_GROUPS) << 2;
+}
+
 /** Peaks of `groups` row groups at y. */
 function leavePeaks(peaks: usize, y: usize, groups: i32): void {
-  for (const end = peaks + (<usize>groups << 2); peaks < end; peaks += 4, y += 32) store<f32>(peaks, peakOf(y));
+  for (let left = groups; left > 0; left -= PEAK_GROUPS, peaks += 4, y += <usize>PEAK_SPAN << 2) {
+    store<f32>(peaks, peakOf(y, min(left, PEAK_GROUPS)));
+  }
 }
 
 /** GATE: one row. */
@@ -224,20 +246,19 @@ function gemvChunk(
   }
   const groups = load<i32>(op + ROW_GROUPS), half = streamGroups(op, rows);
   const acted = (load<u32>(op + FLAGS) & ACTED) != 0;
-  // With an odd number of groups the last one has no partner: it goes alone, as both streams.
-  const paired = min(count, groups - half - first);
+  // The second stream may be shorter: what has no partner there goes alone, as both streams.
+  const paired = max(0, min(count, groups - half - first));
   const scaled = (load<u32>(op + FLAGS) & SCALED) != 0;
   let peaks = <usize>load<u32>(op + PEAKS);
-  if (peaks) peaks += <usize>first << 2;
   for (let row = 0; row < rows; row++) {
     const ya = scaled ? scratch : y, yb = scaled ? scratch + (<usize>count << 5) : y + (<usize>half << 5);
     if (scaled) memory.fill(scratch, 0, <usize>(count + paired) << 5);
     begin(op, y, first, count);
     begin(op, y + (<usize>half << 5), first + half, paired);
     if (paired > 0) call_indirect<void>(kernel, a, a + <usize>half * bytes, x, ya, yb, paired, units);
-    if (paired < count) {
-      const w = a + <usize>paired * bytes, last = ya + (<usize>paired << 5);
-      call_indirect<void>(kernel, w, w, x, last, last, 1, units);
+    for (let g = paired; g < count; g++) {
+      const w = a + <usize>g * bytes, alone = ya + (<usize>g << 5);
+      call_indirect<void>(kernel, w, w, x, alone, alone, 1, units);
     }
     if (scaled) {
       const other = y + (<usize>half << 5);
@@ -249,8 +270,8 @@ function gemvChunk(
       if (paired > 0) act(op, y + (<usize>half << 5), paired << 3);
     }
     if (peaks) {
-      leavePeaks(peaks, y, count);
-      leavePeaks(peaks + (<usize>half << 2), y + (<usize>half << 5), paired);
+      leavePeaks(peaks + peakOffset(first), y, count);
+      leavePeaks(peaks + peakOffset(first + half), y + (<usize>half << 5), paired);
       peaks += load<u32>(op + PEAKS_STRIDE);
     }
     x += xStride;
@@ -304,7 +325,11 @@ function groupsChunk(
     }
     if (acted) act(op, sums, rows << 3);
     if (peaks) {
-      for (let p = sums, to = peaks + (<usize>g << 2); p < end; p += 32, to += peaksStride) store<f32>(to, peakOf(p));
+      for (let p = sums, at = peaks + peakOffset(g); p < end; p += 32, at += peaksStride) {
+        const peak = peakOf(p, 1);
+        // A span's groups are of one chunk, in turn; max passes a NaN on.
+        store<f32>(at, g % PEAK_GROUPS ? max<f32>(peak, load<f32>(at)) : peak);
+      }
     }
     for (let p = sums, y = to + group; p < end; p += 32, y += stride) {
       v128.store(y, v128.load(p)); v128.store(y, v128.load(p, 16), 16);

@@ -68,7 +68,7 @@ export type Op =
       act?: Activation | 'int8';
       /** to = softcap * tanh(x weight / softcap) */
       softcap?: number;
-      /** Leaves the largest of each 8 neighbours of `to` in `peaks`: see OutputRow. */
+      /** Leaves the largest of each PEAK_SPAN neighbours of `to` in `peaks`: see OutputRow. */
       peaks?: boolean;
       onOutputs?: boolean;
       barrier: boolean;

@@ -5,6 +5,7 @@
 import { ModelError, WorkerError } from '../errors.ts';
 import * as C from '../kernels/control.ts';
 import { poison } from '../kernels/poison.ts';
+import { PEAK_SPAN } from '../kernels/record.ts';
 import type { KernelExports } from '../kernels/exports.ts';
 import type { ModelSpec } from './architectures/types.ts';
 import type { Workers } from './host.ts';
@@ -13,7 +14,7 @@ import { readProfile, type StepCounts } from './profile.ts';
 import { showObserved, type StepShare } from './observe.ts';
 import { MOST_RUNS } from './layout/segment.ts';
 import type { SegmentLayout } from './layout/types.ts';
-import { PEAK_SPAN, type OutputRow } from './output-row.ts';
+import type { OutputRow } from './output-row.ts';
 import type { Buffer } from './program.ts';
 import type { RopeTable } from './rope.ts';
 import type { Observation, ProfileRow } from './types.ts';
@@ -61,8 +62,8 @@ export class Runner {
   private readonly sync: Int32Array;
   private readonly pages: number;
   private readonly threads: number;
-  /** Rows of results, by address. */
-  private readonly rows = new Map<number, OutputRow>();
+  /** Rows of results, by index: their views are made once, for that takes longer than all else done with them. */
+  private readonly rows: Record<'hidden' | 'logits', (OutputRow | undefined)[]> = { hidden: [], logits: [] };
   private readonly steps: StepCounts = { steps: 0, tokens: 0, outputs: 0 };
   /** Number of the last step. */
   private epoch = 0;
@@ -236,34 +237,34 @@ export class Runner {
 
   /** Each run's rows of logits, or of hidden states. */
   private results(runs: readonly Run[]): OutputRow[][] {
+    const { width, outputs: scores } = this.spec;
     let token = 0;
     let output = 0;
     return runs.map(({ ids, outputs }) => {
-      const first = token;
+      const rows: OutputRow[] = [];
+      if (outputs === 'hidden')
+        for (let i = 0; i < ids.length; i++) rows.push(this.row('hidden', token + i, width));
+      else
+        for (let i = logitRows(outputs, ids.length); i > 0; i--)
+          rows.push(this.row('logits', output++, scores));
       token += ids.length;
-      if (outputs === 'hidden') return ids.map((_, i) => this.row('hidden', first + i, this.spec.width));
-      const count = logitRows(outputs, ids.length);
-      output += count;
-      return Array.from({ length: count }, (_, i) =>
-        this.row('logits', output - count + i, this.spec.outputs),
-      );
+      return rows;
     });
   }
 
-  /** Row `index` of a buffer; its views are made once, for that takes longer than all else that is done with them. */
+  /** Row `index` of a buffer. */
   private row(name: 'hidden' | 'logits', index: number, width: number): OutputRow {
+    return (this.rows[name][index] ??= this.view(name, index, width));
+  }
+
+  private view(name: 'hidden' | 'logits', index: number, width: number): OutputRow {
     const { memory, layout } = this.segments.at(-1)!;
-    const at = (buffer: Buffer) => {
+    const of = (buffer: Buffer, length: number) => {
       const { address, stride } = layout.buffers.get(buffer)!;
-      return address + index * stride;
+      return new Float32Array(memory.buffer, address + index * stride, length);
     };
-    const known = this.rows.get(at(name));
-    if (known) return known;
-    const row: OutputRow = { values: new Float32Array(memory.buffer, at(name), width) };
-    if (name === 'logits' && layout.buffers.get('peaks')!.stride > 0) {
-      row.peaks = new Float32Array(memory.buffer, at('peaks'), Math.ceil(width / PEAK_SPAN));
-    }
-    this.rows.set(at(name), row);
-    return row;
+    const values = of(name, width);
+    if (name === 'hidden' || layout.buffers.get('peaks')!.stride === 0) return { values };
+    return { values, peaks: of('peaks', Math.ceil(width / PEAK_SPAN)) };
   }
 }

@@ -3,8 +3,9 @@
  * command line (sampling/options.ts), so known settings give known text.
  */
 import { UsageError } from '../errors.ts';
+import { PEAK_SPAN } from '../kernels/record.ts';
 import { nextTask } from './next-task.ts';
-import { PEAK_SPAN, type OutputRow } from './output-row.ts';
+import type { OutputRow } from './output-row.ts';
 import type { Candidates } from './sampling/candidates.ts';
 import { workspace } from './sampling/candidates.ts';
 import { applyChain, draw } from './sampling/chain.ts';

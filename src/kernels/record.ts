@@ -72,6 +72,7 @@ export const SUM_SCALE = 112;
 export const ROW_SCALES = 116;
 export const PEAKS = 124;
 export const PEAKS_STRIDE = 108;
+export const PEAK_SPAN = 32;
 export const PART_BYTES = 92;
 export const PARTS = 96;
 export const USED = 100;

@@ -1,4 +1,4 @@
-/** MATMUL with PEAKS: the largest of each row group, against a twin that looks at the rows. */
+/** MATMUL with PEAKS: the largest of every PEAK_SPAN values, against a twin that looks at the rows. */
 import { describe, expect, it } from 'vitest';
 import { FORMATS, type WeightFormat } from '../../src/kernels/formats.ts';
 import * as R from '../../src/kernels/record.ts';
@@ -17,10 +17,10 @@ const FAMILIES = FORMATS.filter(({ name }) =>
   ['F32', 'F16', 'Q4_0', 'Q8_0', 'Q4_K', 'Q6_K', 'I8'].includes(name),
 );
 
-/** The largest of each 8, or NaN where one is not finite. */
+/** The largest of each span, or NaN where one is not finite. */
 function twin(row: Float32Array): number[] {
-  return Array.from({ length: row.length / 8 }, (_, group) => {
-    const values = [...row.slice(8 * group, 8 * group + 8)];
+  return Array.from({ length: Math.ceil(row.length / R.PEAK_SPAN) }, (_, span) => {
+    const values = [...row.slice(span * R.PEAK_SPAN, (span + 1) * R.PEAK_SPAN)];
     return values.every((value) => Number.isFinite(value)) ? Math.max(...values) : NaN;
   });
 }
@@ -35,7 +35,7 @@ describe.each(VARIANTS)('%s: PEAKS', (variant) => {
 
   /** Rows with peaks, checked against the twin, and against rows without. */
   function checked(matrix: Matrix, tokens: Float32Array[], how: Multiplication, what: string): number[][] {
-    const peaks = emptyRows(machine, tokens.length, matrix.groups, 12345);
+    const peaks = emptyRows(machine, tokens.length, Math.ceil(matrix.groups / (R.PEAK_SPAN / 8)), 12345);
     const rows = multiply(machine, matrix, tokens, { ...how, peaks });
     const without = multiply(machine, matrix, tokens, how);
     return getRows(machine, peaks).map((found, t) => {
@@ -45,9 +45,9 @@ describe.each(VARIANTS)('%s: PEAKS', (variant) => {
     });
   }
 
-  // 1 to 3 tokens go through GEMV, more through GEMM; odd numbers of groups have one without a partner.
+  // 1 to 3 tokens go through GEMV, more through GEMM; spans and chunks end anywhere.
   it.each(FAMILIES)('$name: one token and batches, vocabularies of any size', (format) => {
-    for (const rows of [5, 8, 16, 37, 8 * 75]) {
+    for (const rows of [5, 8, 16, 37, 64, 70, 8 * 75, 8 * 203]) {
       const matrix = setUp(format, rows);
       for (const count of [1, 2, 4, 9]) {
         const tokens = Array.from({ length: count }, (_, t) => normals(COLUMNS, random(t), 0.05));
@@ -84,8 +84,8 @@ describe.each(VARIANTS)('%s: PEAKS', (variant) => {
 
   it.each([NaN, Infinity, -Infinity])('%d hides behind nothing, wherever it is', (bad) => {
     const format = FORMATS.find(({ name }) => name === 'Q4_0')!;
-    const rows = 24;
-    for (let at = 0; at < rows; at++) {
+    const rows = 3 * R.PEAK_SPAN;
+    for (let at = 0; at < rows; at += 5) {
       const matrix = setUp(format, rows);
       const bias = new Float32Array(rows).fill(1);
       bias[at] = bad;
@@ -93,7 +93,9 @@ describe.each(VARIANTS)('%s: PEAKS', (variant) => {
       for (const count of [1, 2, 5]) {
         const tokens = Array.from({ length: count }, (_, t) => normals(COLUMNS, random(t), 0.05));
         for (const peaks of checked(matrix, tokens, how, `${bad} in row ${at}`)) {
-          expect(peaks.map(Number.isNaN)).toEqual([0, 1, 2].map((group) => group === at >> 3));
+          expect(peaks.map(Number.isNaN)).toEqual(
+            [0, 1, 2].map((group) => group === Math.floor(at / R.PEAK_SPAN)),
+          );
         }
       }
     }

@@ -1,7 +1,7 @@
 /** Work buffers: f32 rows of a batch between ops, and the activations that matmuls read. */
 import { activationBytes, type ActivationForm } from '../../kernels/formats.ts';
+import { PEAK_SPAN } from '../../kernels/record.ts';
 import type { ModelSpec } from '../architectures/types.ts';
-import { PEAK_SPAN } from '../output-row.ts';
 import type { Buffer, SegmentProgram } from '../program.ts';
 import { align, type Addresses } from './addresses.ts';
 import type { ActivationSlots, BufferPlaces } from './types.ts';
@@ -44,7 +44,7 @@ function bufferWidths(spec: ModelSpec, program: SegmentProgram): Map<Buffer, num
     ['logits', program.last === spec.layers.length ? spec.outputs : 0],
     [
       'peaks',
-      program.ops.some((op) => op.kind === 'matmul' && op.peaks) ? padded(spec.outputs) / PEAK_SPAN : 0,
+      program.ops.some((op) => op.kind === 'matmul' && op.peaks) ? Math.ceil(spec.outputs / PEAK_SPAN) : 0,
     ],
   ]);
 }

@@ -1,4 +1,4 @@
-import { PEAK_SPAN } from '../output-row.ts';
+import { PEAK_SPAN } from '../../kernels/record.ts';
 
 /** The peaks of logits, as workers leave them beside a row: for logits that no step has computed. */
 export function peaksOf(logits: Float32Array): Float32Array {

@@ -1,5 +1,6 @@
 /** Selection without sorting the vocabulary: the k best, and the fewest candidates that reach a mass. */
-import { PEAK_SPAN, type OutputRow } from '../output-row.ts';
+import { PEAK_SPAN } from '../../kernels/record.ts';
+import type { OutputRow } from '../output-row.ts';
 import type { Candidates } from './candidates.ts';
 import { checkFinite } from './finite.ts';
 
@@ -109,9 +110,8 @@ export function loadLargest(
 ): Candidates {
   // The k best of the others are among so many.
   const wanted = k + also.length;
-  const groups = peaks && bestGroups(c, peaks, wanted);
-  if (groups) loadGroups(c, values, groups);
-  else if (loadBest(c, values, wanted) !== 0) checkFinite(values);
+  const found = peaks !== undefined && loadByPeaks(c, values, peaks, wanted);
+  if (!found && loadBest(c, values, wanted) !== 0) checkFinite(values);
   c.dense = false;
   const apart = new Set(also);
   if (apart.size > 0) leaveOut(c, apart);
@@ -137,24 +137,25 @@ function loadBest(c: Candidates, values: Float32Array, k: number): number {
 }
 
 /**
- * The groups in which the k largest logits are: those of the k largest peaks, each of which is a logit no less than any
- * elsewhere, and one more, as the last peak may be no logit's. In the order of tokens; undefined where the logits
- * themselves must be looked at.
+ * Loads the k largest logits, and few others, in the order of tokens: those that reach the smallest of the k largest
+ * peaks, each of which is a logit no less than any elsewhere. One more peak is taken, as the last one may be no logit's.
+ *
+ * @returns false where all logits must be looked at: there are too few peaks, or one is NaN
  */
-function bestGroups(c: Candidates, peaks: Float32Array, k: number): Int32Array | undefined {
-  if (k + 1 >= peaks.length || loadBest(c, peaks, k + 1) !== 0) return undefined;
-  return c.ids.slice(0, k + 1).sort();
-}
-
-function loadGroups(c: Candidates, logits: Float32Array, groups: Int32Array): void {
+function loadByPeaks(c: Candidates, logits: Float32Array, peaks: Float32Array, k: number): boolean {
+  if (k + 1 >= peaks.length || loadBest(c, peaks, k + 1) !== 0) return false;
+  const bar = c.logits[0]!;
+  const spans = c.ids.slice(0, k + 1).sort();
   c.size = 0;
-  for (const group of groups) {
-    const end = Math.min(logits.length, (group + 1) * PEAK_SPAN);
-    for (let id = group * PEAK_SPAN; id < end; id++) {
+  for (const span of spans) {
+    const end = Math.min(logits.length, (span + 1) * PEAK_SPAN);
+    for (let id = span * PEAK_SPAN; id < end; id++) {
+      if (logits[id]! < bar) continue;
       c.ids[c.size] = id;
       c.logits[c.size++] = logits[id]!;
     }
   }
+  return true;
 }
 
 function leaveOut(c: Candidates, apart: ReadonlySet<number>): void {
