@@ -1,19 +1,20 @@
 // @ts-check
 /**
  * `npm run bench:duress`: what becomes of the speed when the machine is not all nibble's: one worker is slower than the
- * others (a little core, a throttled one), or another process keeps a core busy.
+ * others (a little core, a throttled one), or another process keeps a core busy; and of a generation that others join.
  */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { readFileSync } from 'node:fs';
 import { describeSamples } from '../kernels/statistics.mjs';
 import { describeMachine } from '../machine.mjs';
 import { MATMUL_FORMATS, Matmul } from '../matmul.mjs';
+import { count, parse, TEXT, UsageError } from '../options.mjs';
 import { findModel } from '../peers/model.mjs';
 import { cpuMs } from '../peers/processes.mjs';
 import { stepMs } from '../overheads/measure.mjs';
+import { stallMs } from './newcomers.mjs';
 
 const HELP = `usage: npm run bench:duress -- [options]
   --random SPEC    model of random weights (default 1.1b:Q4_0)
@@ -34,30 +35,23 @@ const built = (path) => import(new URL(`../../dist/src/${path}`, import.meta.url
 try {
   await main();
 } catch (error) {
-  const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
-  process.stderr.write(`bench:duress: ${message}\n`);
-  process.exitCode = code?.startsWith('ERR_PARSE_ARGS') ? 2 : 1;
+  process.stderr.write(`bench:duress: ${/** @type {Error} */ (error).message}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }
 
 async function main() {
-  const text = /** @type {const} */ ({ type: 'string' });
-  const { values } = parseArgs({
-    options: {
-      ...{ random: text, model: text, threads: text, rounds: text },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
+  const options = { random: TEXT, model: TEXT, threads: TEXT, rounds: TEXT };
+  const values = parse(process.argv.slice(2), options);
   if (values.help) {
     process.stdout.write(HELP);
     return;
   }
-  const threads = Number(values.threads ?? availableParallelism());
-  const rounds = Number(values.rounds ?? 6);
-  if (!(threads >= 1) || !(rounds >= 1)) throw new Error('--threads and --rounds are counts');
+  const threads = count('--threads', values.threads ?? String(availableParallelism()));
+  const rounds = count('--rounds', values.rounds ?? '6');
   process.stdout.write(`${describeMachine()}, ${threads} threads\n`);
   if (threads > 1) await slowWorker(threads);
   const random = values.model === undefined ? (values.random ?? '1.1b:Q4_0') : undefined;
-  await otherProcess({ model: values.model, random }, threads, rounds);
+  await shared({ model: values.model, random }, threads, rounds);
 }
 
 /** One of the workers needs `1 + SLOW` times as long for each of its chunks. @param {number} threads */
@@ -109,7 +103,7 @@ async function slowWorker(threads) {
 }
 
 /** @param {import('../peers/model.mjs').ModelChoice} choice @param {number} threads @param {number} rounds */
-async function otherProcess(choice, threads, rounds) {
+async function shared(choice, threads, rounds) {
   const { signal } = new AbortController();
   const host = {
     cache: CACHE,
@@ -120,39 +114,62 @@ async function otherProcess(choice, threads, rounds) {
   const { paths, title } = await findModel(choice, host);
   /** @type {typeof import('../../src/platform/node/load-model.ts')} */
   const { loadModelFile } = await built('platform/node/load-model.js');
-  const model = await loadModelFile(paths, { threads, contextSize: 512 });
+  const model = await loadModelFile(paths, { threads, contextSize: 2048 });
   try {
-    await stepMs(model, TOKENS);
-    const alone = /** @type {number[]} */ ([]);
-    const beside = /** @type {number[]} */ ([]);
-    const lost = /** @type {number[]} */ ([]);
-    for (let round = 0; round < rounds; round++) {
-      alone.push(await stepMs(model, TOKENS));
-      const other = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
-      try {
-        const [start, cpu] = [performance.now(), cpuMs([other.pid ?? 0])];
-        beside.push(await stepMs(model, TOKENS));
-        const used = cpuMs([other.pid ?? 0]) - cpu;
-        lost.push(used / (performance.now() - start) / availableParallelism());
-      } finally {
-        other.kill('SIGKILL');
-      }
+    await otherProcess(model, title, rounds);
+    await newcomers(model, title);
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** @param {import('../../src/engine/types.ts').Model} model @param {string} title @param {number} rounds */
+async function otherProcess(model, title, rounds) {
+  await stepMs(model, TOKENS);
+  const alone = /** @type {number[]} */ ([]);
+  const beside = /** @type {number[]} */ ([]);
+  const lost = /** @type {number[]} */ ([]);
+  for (let round = 0; round < rounds; round++) {
+    alone.push(await stepMs(model, TOKENS));
+    const other = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+    try {
+      const [start, cpu] = [performance.now(), cpuMs([other.pid ?? 0])];
+      beside.push(await stepMs(model, TOKENS));
+      const used = cpuMs([other.pid ?? 0]) - cpu;
+      lost.push(used / (performance.now() - start) / availableParallelism());
+    } finally {
+      other.kill('SIGKILL');
     }
-    const kept = describeSamples(alone).median / describeSamples(beside).median;
-    const share = describeSamples(lost).median;
-    const least = 1 - share - 0.1;
+  }
+  const kept = describeSamples(alone).median / describeSamples(beside).median;
+  const share = describeSamples(lost).median;
+  const least = 1 - share - 0.1;
+  process.stdout.write(
+    [
+      '',
+      `Another process keeps a core busy (decode, ${title}):`,
+      `  speed kept       ${percent(kept)}`,
+      `  CPU it took      ${percent(share)} of all cores`,
+      `  goal             at least ${percent(least)}: the share that is left, less 10 %: ${kept >= least ? 'met' : 'missed'}`,
+      '',
+    ].join('\n'),
+  );
+}
+
+/** @param {import('../../src/engine/types.ts').Model} model @param {string} title */
+async function newcomers(model, title) {
+  for (const joining of [1, 4]) {
+    const { alone, beside, largest } = await stallMs(model, joining);
+    const stall = beside - alone;
     process.stdout.write(
       [
         '',
-        `Another process keeps a core busy (decode, ${title}):`,
-        `  speed kept       ${percent(kept)}`,
-        `  CPU it took      ${percent(share)} of all cores`,
-        `  goal             at least ${percent(least)}: the share that is left, less 10 %: ${kept >= least ? 'met' : 'missed'}`,
+        `${joining === 1 ? 'A prompt joins' : `${joining} prompts join`} one that decodes (${title}):`,
+        `  between tokens   ${alone.toFixed(0)} ms alone; ${beside.toFixed(0)} ms beside prompts, ${largest.toFixed(0)} at most`,
+        `  goal             less than 100 ms more: ${stall < 100 ? 'met' : 'missed'}`,
         '',
       ].join('\n'),
     );
-  } finally {
-    await model.dispose();
   }
 }
 

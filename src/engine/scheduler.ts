@@ -36,7 +36,7 @@ const STEP_MS = 80;
 /** Tokens of such a step before anything has been measured. */
 const FIRST_STEP = 32;
 /** Prompt tokens of such a step at least, also where those that decode take all its time. */
-const LEAST_PIECE = 4;
+const LEAST_PIECE = 2;
 /**
  * A generation whose caller takes its time between two tokens still decodes for so many milliseconds; one that has
  * been left standing for longer slows nobody down.
