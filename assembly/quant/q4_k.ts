@@ -11,10 +11,12 @@
  *          8    8 x u8   m
  *          16   nibble plane, 128 bytes (planes.ts)
  */
+import { DOT4 } from '../isa';
 import { blockMinimums, blockScales, packAffine } from './k-scales';
 import { nibble, nibblesAt, nibblesOf, storeVectors } from './planes';
 import { SuperBlock, dequantizeSuperBlock, gemvSuperBlock, repackSuperBlock } from './superblock';
 import { gemmSuperBlock } from './superblock-gemm';
+import { gemvNibbles } from './superblock-nibbles';
 
 @final class Q4_K extends SuperBlock {
   // @ts-ignore: decorator
@@ -59,7 +61,8 @@ import { gemmSuperBlock } from './superblock-gemm';
 }
 
 export function gemv(a: usize, b: usize, x: usize, ya: usize, yb: usize, groups: i32, blocks: i32): void {
-  gemvSuperBlock<Q4_K>(a, b, x, ya, yb, groups, blocks);
+  if (VARIANT == DOT4) gemvNibbles<Q4_K>(a, b, x, ya, yb, groups, blocks);
+  else gemvSuperBlock<Q4_K>(a, b, x, ya, yb, groups, blocks);
 }
 
 export function gemm(
