@@ -25,20 +25,19 @@ export async function stepMs(model, tokens) {
 export async function jsPerToken(model, tokens) {
   const { eventLoopUtilization } = performance;
   let start = 0;
-  let last = 0;
   let count = 0;
   let begun = eventLoopUtilization();
-  let used = begun;
   const options = { ...SAMPLING, maxTokens: tokens + 1, ignoreEos: true };
+  // Between the tokens nothing is measured: that would be work of this thread, too.
   for await (const part of model.generate(PROMPT, options)) {
-    if (part.ids.length === 0) continue;
-    last = performance.now();
-    used = eventLoopUtilization(begun);
-    if (start === 0) {
-      start = last;
+    if (start > 0) count += part.ids.length;
+    else if (part.ids.length > 0) {
+      start = performance.now();
       begun = eventLoopUtilization();
-    } else count += part.ids.length;
+    }
   }
+  const last = performance.now();
+  const used = eventLoopUtilization(begun);
   if (count === 0) throw new Error('nothing was decoded');
   return { stepMs: (last - start) / count, jsMs: used.active / count };
 }
