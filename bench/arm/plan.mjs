@@ -1,8 +1,8 @@
 // @ts-check
 /** What is counted: shared by the emulated programs and by the one that reads their counts. */
 
-/** The product that a kernel is counted with. Larger ones cost the same per weight. */
-export const PRODUCT = { rows: 256, columns: 2048 };
+/** The product that a kernel is counted with: a layer's of a small model, so that what each chunk costs by itself weighs what it does there. */
+export const PRODUCT = { rows: 512, columns: 2048 };
 /** Rows of activations of a GEMM. */
 export const GEMM_TOKENS = 16;
 
