@@ -51,14 +51,20 @@ const SUPER_HEADER: usize = 16;
   return f.header ? f32x4.mul(f.scale(w, v, d), xScale) : xScale;
 }
 
+/** Adds, for each of four rows, the products of two int16 activations, repeated for each row, with two weights. */
+// @ts-ignore: decorator
+@inline function dotWords(acc: v128, x: v128, w: v128): v128 {
+  return i32x4.add(acc, i32x4.dot_i16x8_s(x, w));
+}
+
 // @ts-ignore: decorator
 @inline function low(acc: v128, x: v128, w: v128): v128 {
-  return i32x4.add(acc, i32x4.dot_i16x8_s(x, i16x8.extend_low_i8x16_s(w)));
+  return dotWords(acc, x, i16x8.extend_low_i8x16_s(w));
 }
 
 // @ts-ignore: decorator
 @inline function high(acc: v128, x: v128, w: v128): v128 {
-  return i32x4.add(acc, i32x4.dot_i16x8_s(x, i16x8.extend_high_i8x16_s(w)));
+  return dotWords(acc, x, i16x8.extend_high_i8x16_s(w));
 }
 
 /** y += W x for `groups` row groups at `a` and as many at `b`; see gemvBlock32. */
@@ -155,43 +161,43 @@ function tile4(u: usize, x0: usize, xStride: usize, y: usize, yStride: usize, bl
       // block to its front, and those of one step are as many as there are registers for.
       let w0 = v128.load(u), w1 = v128.load(u, 16);
       let s = v128.load32_splat(x0);
-      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      a00 = dotWords(a00, s, w0); a01 = dotWords(a01, s, w1);
       s = v128.load32_splat(x1);
-      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      a10 = dotWords(a10, s, w0); a11 = dotWords(a11, s, w1);
       s = v128.load32_splat(x2);
-      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      a20 = dotWords(a20, s, w0); a21 = dotWords(a21, s, w1);
       s = v128.load32_splat(x3);
-      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      a30 = dotWords(a30, s, w0); a31 = dotWords(a31, s, w1);
       if (u > stepsEnd) break;
       w0 = v128.load(u, 32); w1 = v128.load(u, 48);
       s = v128.load32_splat(x0, 4);
-      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      a00 = dotWords(a00, s, w0); a01 = dotWords(a01, s, w1);
       s = v128.load32_splat(x1, 4);
-      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      a10 = dotWords(a10, s, w0); a11 = dotWords(a11, s, w1);
       s = v128.load32_splat(x2, 4);
-      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      a20 = dotWords(a20, s, w0); a21 = dotWords(a21, s, w1);
       s = v128.load32_splat(x3, 4);
-      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      a30 = dotWords(a30, s, w0); a31 = dotWords(a31, s, w1);
       if (u >= stepsEnd) break;
       w0 = v128.load(u, 64); w1 = v128.load(u, 80);
       s = v128.load32_splat(x0, 8);
-      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      a00 = dotWords(a00, s, w0); a01 = dotWords(a01, s, w1);
       s = v128.load32_splat(x1, 8);
-      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      a10 = dotWords(a10, s, w0); a11 = dotWords(a11, s, w1);
       s = v128.load32_splat(x2, 8);
-      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      a20 = dotWords(a20, s, w0); a21 = dotWords(a21, s, w1);
       s = v128.load32_splat(x3, 8);
-      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      a30 = dotWords(a30, s, w0); a31 = dotWords(a31, s, w1);
       if (u == stepsEnd) break;
       w0 = v128.load(u, 96); w1 = v128.load(u, 112);
       s = v128.load32_splat(x0, 12);
-      a00 = i32x4.add(a00, i32x4.dot_i16x8_s(s, w0)); a01 = i32x4.add(a01, i32x4.dot_i16x8_s(s, w1));
+      a00 = dotWords(a00, s, w0); a01 = dotWords(a01, s, w1);
       s = v128.load32_splat(x1, 12);
-      a10 = i32x4.add(a10, i32x4.dot_i16x8_s(s, w0)); a11 = i32x4.add(a11, i32x4.dot_i16x8_s(s, w1));
+      a10 = dotWords(a10, s, w0); a11 = dotWords(a11, s, w1);
       s = v128.load32_splat(x2, 12);
-      a20 = i32x4.add(a20, i32x4.dot_i16x8_s(s, w0)); a21 = i32x4.add(a21, i32x4.dot_i16x8_s(s, w1));
+      a20 = dotWords(a20, s, w0); a21 = dotWords(a21, s, w1);
       s = v128.load32_splat(x3, 12);
-      a30 = i32x4.add(a30, i32x4.dot_i16x8_s(s, w0)); a31 = i32x4.add(a31, i32x4.dot_i16x8_s(s, w1));
+      a30 = dotWords(a30, s, w0); a31 = dotWords(a31, s, w1);
       u += 128; x0 += 16; x1 += 16; x2 += 16; x3 += 16;
     } while (u < stepsEnd);
     const s0 = v128.load(u), s1 = v128.load(u, 16);
@@ -219,7 +225,7 @@ function tile1(u: usize, x: usize, y: usize, blocks: i32): void {
     const stepsEnd = u + 512;
     do {
       const s = v128.load32_splat(x);
-      a0 = i32x4.add(a0, i32x4.dot_i16x8_s(s, v128.load(u))); a1 = i32x4.add(a1, i32x4.dot_i16x8_s(s, v128.load(u, 16)));
+      a0 = dotWords(a0, s, v128.load(u)); a1 = dotWords(a1, s, v128.load(u, 16));
       u += 32; x += 4;
     } while (u < stepsEnd);
     const s = v128.load32_splat(x);
